@@ -1,0 +1,136 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is held to the same rules: Swift 6 mode comes with the tools version, a warning is an error,
+/// and `package` is the widest access there is.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// The ground floor: C that Swift cannot import by itself.
+let ground: [Target] = [
+    .target(name: "CLinux"),
+    .systemLibrary(name: "CNFTables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+]
+
+/// Values and deciders: no package beyond the toolchain, so that they build and test in seconds.
+let deciders: [Target] = [
+    .target(name: "CausewayModel", swiftSettings: strict),
+    .target(name: "CausewayKernel", dependencies: ["CausewayModel"], swiftSettings: strict),
+    .target(name: "CausewayPath", dependencies: ["CausewayModel", "CausewayKernel"], swiftSettings: strict),
+    .target(name: "CausewayAgent", dependencies: ["CausewayModel", "CausewayKernel", log], swiftSettings: strict),
+    .target(name: "CausewayManager", dependencies: ["CausewayModel", "CausewayStore", log], swiftSettings: strict),
+]
+
+/// Edges: the kernel, the disk, the wire, Docker Engine.
+let edges: [Target] = [
+    .target(name: "CausewayStore", dependencies: ["CausewayModel", grdb], swiftSettings: strict),
+    .target(
+        name: "CausewayLinux", dependencies: ["CausewayModel", "CausewayKernel", "CLinux", "CNFTables", log],
+        swiftSettings: strict),
+    .target(name: "CausewayDNS", dependencies: ["CausewayModel", log] + nio, swiftSettings: strict),
+    .target(name: "CausewaySession", dependencies: ["CausewayModel"] + certificates, swiftSettings: strict),
+    .target(name: "CausewayEngine", dependencies: ["CausewayModel", log, httpClient] + nio, swiftSettings: strict),
+    .target(
+        name: "CausewayRuntime", dependencies: ["CausewayModel", "CausewayEngine", log] + nio, swiftSettings: strict),
+    .target(
+        name: "CausewayAPI",
+        dependencies: ["CausewayModel", "CausewayEngine", log, httpClient, collections] + nio + hummingbird,
+        swiftSettings: strict),
+]
+
+/// Doors: they connect the parts and do nothing else.
+let doors: [Target] = [
+    .executableTarget(
+        name: "causewayd",
+        dependencies: [
+            "CausewayModel", "CausewayKernel", "CausewayStore", "CausewayManager", "CausewayAgent", "CausewayLinux",
+            "CausewayDNS", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI",
+            log, lifecycle, arguments, configuration,
+        ],
+        swiftSettings: strict),
+    .executableTarget(
+        name: "causeway",
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", arguments],
+        swiftSettings: strict),
+    .executableTarget(name: "causeway-oci", swiftSettings: strict),
+]
+
+let tests: [Target] = [
+    .target(
+        name: "CausewayTestKit", dependencies: ["CausewayModel", "CausewayKernel", "CausewayLinux"],
+        swiftSettings: strict),
+    .testTarget(name: "CausewayModelTests", dependencies: ["CausewayModel"], swiftSettings: strict),
+    .testTarget(
+        name: "CausewayKernelTests", dependencies: ["CausewayModel", "CausewayKernel"],
+        resources: [.copy("Fixtures")], swiftSettings: strict),
+    .testTarget(
+        name: "CausewayPathTests", dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath"],
+        resources: [.copy("Fixtures")], swiftSettings: strict),
+    .testTarget(
+        name: "CausewayAgentTests", dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "CausewayManagerTests",
+        dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", "CausewaySession"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "CausewayLinuxTests",
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayLinux", "CausewayTestKit"],
+        swiftSettings: strict),
+    .testTarget(name: "CausewayDNSTests", dependencies: ["CausewayModel", "CausewayDNS"] + nio, swiftSettings: strict),
+    .testTarget(
+        name: "CausewayRuntimeTests", dependencies: ["CausewayModel", "CausewayEngine", "CausewayRuntime"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "CausewayAPITests",
+        dependencies: ["CausewayModel", "CausewayEngine", "CausewayAPI", httpClient] + nio + hummingbird,
+        resources: [.copy("Fixtures")], swiftSettings: strict),
+    .testTarget(
+        name: "AcceptanceTests",
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit"],
+        swiftSettings: strict),
+]
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let collections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let hummingbird: [Target.Dependency] = [.product(name: "Hummingbird", package: "hummingbird")]
+let certificates: [Target.Dependency] = [
+    .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "X509", package: "swift-certificates"),
+]
+
+let package = Package(
+    name: "causeway",
+    products: [
+        .executable(name: "causewayd", targets: ["causewayd"]),
+        .executable(name: "causeway", targets: ["causeway"]),
+        .executable(name: "causeway-oci", targets: ["causeway-oci"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: ground + deciders + edges + doors + tests
+)

@@ -1,0 +1,187 @@
+import CausewayModel
+
+/// Every network namespace of a host at one moment, with who is joined to whom. Read-only by nature.
+package struct Inventory: Hashable, Codable, Sendable {
+    /// Raised when a field changes its meaning.
+    package static let schemaVersion = 1
+
+    package var schema: Int
+    package var hostname: String
+    package var takenAt: Timestamp
+    /// The host's own namespace first, then sorted by name.
+    package var namespaces: [NamespaceState]
+    /// What the engine says of who owns what; empty when no engine answered.
+    package var owners: [Owner]
+    /// What could not be read, in words for the one who asked.
+    package var gaps: [String]
+
+    package init(
+        hostname: String, takenAt: Timestamp, namespaces: [NamespaceState], owners: [Owner] = [], gaps: [String] = []
+    ) {
+        schema = Self.schemaVersion
+        self.hostname = hostname
+        self.takenAt = takenAt
+        self.namespaces = namespaces
+        self.owners = owners
+        self.gaps = gaps
+    }
+
+    /// A container, with the Swarm objects that it belongs to.
+    package struct Owner: Hashable, Codable, Sendable {
+        package var containerID: String
+        package var containerName: String
+        /// The namespace's inode: joins with ``NamespaceState/inode``.
+        package var namespaceInode: UInt64
+        package var serviceID: String?
+        package var serviceName: String?
+        package var taskID: String?
+        /// `web.1.TASKID`
+        package var taskName: String?
+
+        package init(
+            containerID: String, containerName: String, namespaceInode: UInt64, serviceID: String? = nil,
+            serviceName: String? = nil, taskID: String? = nil, taskName: String? = nil
+        ) {
+            self.containerID = containerID
+            self.containerName = containerName
+            self.namespaceInode = namespaceInode
+            self.serviceID = serviceID
+            self.serviceName = serviceName
+            self.taskID = taskID
+            self.taskName = taskName
+        }
+    }
+}
+
+/// All that one network namespace holds.
+package struct NamespaceState: Hashable, Codable, Sendable {
+    /// `host` for the one the lens runs in, else the name under /run/netns or /run/docker/netns, else `net:[INODE]`.
+    package var name: String
+    /// Where it is mounted, or `/proc/PID/ns/net`.
+    package var path: String
+    /// Its number in nsfs.
+    package var inode: UInt64
+    package var links: [Link]
+    package var addresses: [Rtnl.Address]
+    package var routes: [Rtnl.Route]
+    package var rules: [PolicyRule]
+    package var neighbors: [Neighbor]
+    /// nftables that nft made: those that iptables-nft made are in `iptables`.
+    package var tables: [Nft.Table]
+    package var iptables: [IPTables.Table]
+    package var sockets: [Socket]
+    package var sysctls: [String: String]
+
+    package init(
+        name: String, path: String, inode: UInt64, links: [Link] = [], addresses: [Rtnl.Address] = [],
+        routes: [Rtnl.Route] = [], rules: [PolicyRule] = [], neighbors: [Neighbor] = [], tables: [Nft.Table] = [],
+        iptables: [IPTables.Table] = [], sockets: [Socket] = [], sysctls: [String: String] = [:]
+    ) {
+        self.name = name
+        self.path = path
+        self.inode = inode
+        self.links = links
+        self.addresses = addresses
+        self.routes = routes
+        self.rules = rules
+        self.neighbors = neighbors
+        self.tables = tables
+        self.iptables = iptables
+        self.sockets = sockets
+        self.sysctls = sysctls
+    }
+
+    /// A link with what only the kernel gives it.
+    package struct Link: Hashable, Codable, Sendable {
+        package var index: UInt32
+        package var link: Rtnl.Link
+        /// The other end, where there is one: its index, and its namespace's inode when it is another namespace.
+        package var peerIndex: UInt32?
+        package var peerNamespace: UInt64?
+        /// The bridge it is a port of.
+        package var controller: String?
+        package var hasCarrier: Bool
+
+        package init(
+            index: UInt32, link: Rtnl.Link, peerIndex: UInt32? = nil, peerNamespace: UInt64? = nil,
+            controller: String? = nil, hasCarrier: Bool = true
+        ) {
+            self.index = index
+            self.link = link
+            self.peerIndex = peerIndex
+            self.peerNamespace = peerNamespace
+            self.controller = controller
+            self.hasCarrier = hasCarrier
+        }
+    }
+
+    /// `ip rule`
+    package struct PolicyRule: Hashable, Codable, Sendable {
+        package var family: IPFamily
+        package var priority: UInt32
+        package var isInverted: Bool
+        package var from: CIDR?
+        package var to: CIDR?
+        package var incomingLink: String?
+        package var outgoingLink: String?
+        package var mark: UInt32?
+        package var markMask: UInt32?
+        /// The table to look in; `nil` when the rule's action is not a look-up.
+        package var table: UInt32?
+        /// `lookup`, `blackhole`, `unreachable`, `prohibit`, `goto`, …
+        package var action: String
+
+        package init(
+            family: IPFamily, priority: UInt32, isInverted: Bool = false, from: CIDR? = nil, to: CIDR? = nil,
+            incomingLink: String? = nil, outgoingLink: String? = nil, mark: UInt32? = nil, markMask: UInt32? = nil,
+            table: UInt32?, action: String = "lookup"
+        ) {
+            self.family = family
+            self.priority = priority
+            self.isInverted = isInverted
+            self.from = from
+            self.to = to
+            self.incomingLink = incomingLink
+            self.outgoingLink = outgoingLink
+            self.mark = mark
+            self.markMask = markMask
+            self.table = table
+            self.action = action
+        }
+    }
+
+    package struct Neighbor: Hashable, Codable, Sendable {
+        package var neighbor: Rtnl.Neighbor
+        /// `permanent`, `reachable`, `stale`, `failed`, …
+        package var state: String
+
+        package init(neighbor: Rtnl.Neighbor, state: String) {
+            self.neighbor = neighbor
+            self.state = state
+        }
+    }
+
+    /// A socket that takes packets without having asked for them: TCP in LISTEN, UDP bound.
+    package struct Socket: Hashable, Codable, Sendable {
+        package var `protocol`: Swarm.TransportProtocol
+        /// `0.0.0.0` or `::` is any address.
+        package var address: IPAddress
+        package var port: UInt16
+        /// Of a socket on `::`: whether IPv4 is kept out.
+        package var isV6Only: Bool
+        package var processID: Int32?
+        package var processName: String?
+
+        package init(
+            protocol: Swarm.TransportProtocol, address: IPAddress, port: UInt16, isV6Only: Bool = false,
+            processID: Int32? = nil, processName: String? = nil
+        ) {
+            self.protocol = `protocol`
+            self.address = address
+            self.port = port
+            self.isV6Only = isV6Only
+            self.processID = processID
+            self.processName = processName
+        }
+    }
+}

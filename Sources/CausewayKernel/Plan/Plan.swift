@@ -1,0 +1,45 @@
+import CausewayModel
+
+/// The difference between two states of a namespace, in the operator's words and in an order that the kernel accepts.
+///
+/// Taking the steps of `Plan(from: a, to: b)` in `a` gives exactly `b`; `Plan(from: b, to: b)` is empty.
+package struct Plan: Hashable, Sendable {
+    package enum Step: Hashable, Sendable {
+        case linkAdd(Rtnl.Link)
+        /// Sets what differs; the kind never does (a link of another kind is deleted and added).
+        case linkSet(Rtnl.Link, from: Rtnl.Link)
+        case linkDelete(Rtnl.Link)
+        case addressAdd(Rtnl.Address)
+        case addressDelete(Rtnl.Address)
+        case routeAdd(Rtnl.Route)
+        case routeDelete(Rtnl.Route)
+        case neighborAdd(Rtnl.Neighbor)
+        case neighborDelete(Rtnl.Neighbor)
+        /// The whole table, in one transaction; live connections keep their translation.
+        case tableReplace(Nft.Table)
+        case tableDelete(family: Nft.Family, name: String)
+        /// Elements of one table's sets, in one transaction: deletions first.
+        case elementsChange(family: Nft.Family, table: String, delete: [SetElements], add: [SetElements])
+        case sysctlSet(name: String, value: String)
+        /// The one entry in another's FORWARD chain that accepts our mark.
+        case forwardAcceptAdd(IPFamily)
+        case forwardAcceptDelete(IPFamily)
+    }
+
+    /// Some elements of one set or map.
+    package struct SetElements: Hashable, Sendable {
+        package var set: String
+        package var elements: [Nft.Element]
+
+        package init(set: String, elements: [Nft.Element]) {
+            self.set = set
+            self.elements = elements
+        }
+    }
+
+    package var steps: [Step]
+
+    package init(steps: [Step]) { self.steps = steps }
+
+    package var isEmpty: Bool { steps.isEmpty }
+}

@@ -1,0 +1,112 @@
+import CausewayModel
+
+/// What rtnetlink(7) knows of a namespace, by iproute2's words.
+package enum Rtnl {
+    /// A network device, as far as we set it.
+    package struct Link: Hashable, Codable, Sendable {
+        package enum Kind: Hashable, Codable, Sendable {
+            /// The end of a veth pair that owns it: adding this link makes the pair, deleting it removes both ends.
+            case veth(peer: String, namespace: String)
+            /// The other end. It comes and goes with the end that owns it.
+            case vethPeer
+            case loopback
+            case bridge
+            case vxlan(id: UInt32, local: IPAddress?, port: UInt16)
+            /// Anything else, by the kernel's name for its kind ("" for a physical device).
+            case other(String)
+        }
+
+        /// 1 to 15 bytes.
+        package var name: String
+        package var kind: Kind
+        package var address: MACAddress?
+        /// Bytes; `nil` leaves the kernel's.
+        package var mtu: UInt32?
+        package var isUp: Bool
+        /// `ip link set … alias`: says whose it is.
+        package var alias: String?
+
+        package init(
+            name: String, kind: Kind, address: MACAddress? = nil, mtu: UInt32? = nil, isUp: Bool = true,
+            alias: String? = nil
+        ) {
+            self.name = name
+            self.kind = kind
+            self.address = address
+            self.mtu = mtu
+            self.isUp = isUp
+            self.alias = alias
+        }
+    }
+
+    /// An address on a link. Always added `nodad`.
+    package struct Address: Hashable, Codable, Sendable {
+        package var link: String
+        package var address: CIDR
+
+        package init(link: String, address: CIDR) {
+            self.link = link
+            self.address = address
+        }
+    }
+
+    package struct Route: Hashable, Codable, Sendable {
+        package enum Kind: String, Hashable, Codable, Sendable {
+            case unicast, local, broadcast, anycast, multicast, blackhole, unreachable, prohibit
+        }
+
+        package enum Scope: String, Hashable, Codable, Sendable { case global, site, link, host, nowhere }
+
+        package var kind: Kind
+        /// `0.0.0.0/0` or `::/0` is the default route.
+        package var destination: CIDR
+        package var gateway: IPAddress?
+        package var link: String?
+        /// The preferred source of packets that this host makes itself.
+        package var source: IPAddress?
+        /// Routing table: 254 is main, 255 local.
+        package var table: UInt32
+        package var metric: UInt32
+        /// The gateway is reachable on the link although no route says so.
+        package var isOnLink: Bool
+        package var scope: Scope
+        /// Who made it (`/etc/iproute2/rt_protos`): 2 kernel, 3 boot, 4 static.
+        package var `protocol`: UInt8
+
+        package init(
+            kind: Kind = .unicast, destination: CIDR, gateway: IPAddress? = nil, link: String? = nil,
+            source: IPAddress? = nil, table: UInt32 = 254, metric: UInt32 = 0, isOnLink: Bool = false,
+            scope: Scope = .global, protocol: UInt8 = Rtnl.causewayProtocol
+        ) {
+            self.kind = kind
+            self.destination = destination
+            self.gateway = gateway
+            self.link = link
+            self.source = source
+            self.table = table
+            self.metric = metric
+            self.isOnLink = isOnLink
+            self.scope = scope
+            self.protocol = `protocol`
+        }
+    }
+
+    /// A neighbour (ARP, NDP) that we know without asking: always `nud permanent`.
+    package struct Neighbor: Hashable, Codable, Sendable {
+        package var link: String
+        package var destination: IPAddress
+        package var address: MACAddress
+
+        package init(link: String, destination: IPAddress, address: MACAddress) {
+            self.link = link
+            self.destination = destination
+            self.address = address
+        }
+    }
+
+    /// The number by which our routes are known (`ip route … proto 213`).
+    package static let causewayProtocol: UInt8 = 213
+
+    /// Every link of ours in the host's namespace begins so.
+    package static let linkPrefix = "cw-"
+}

@@ -1,0 +1,106 @@
+/// All that one node has to make true: its tasks, and what their packets may meet.
+///
+/// Always the whole of it. What is not in an assignment is to be removed; so a node touches nothing before it has
+/// heard its first one.
+package struct NodeAssignment: Hashable, Codable, Sendable {
+    /// The store's revision that this was made from. A node reports the one that it has applied.
+    package var revision: UInt64
+    package var nodeID: Swarm.ID
+    /// The node's number in the cluster, 1 to 4095.
+    package var nodeNumber: Int
+    package var hostname: String
+    /// The cluster's /48 of RFC 4193; its first /64 is kept for the node's own use.
+    package var uniqueLocalPrefix: CIDR
+    package var networks: [Swarm.Network]
+    /// The tasks of this node that are not yet gone, with their whole specification.
+    package var tasks: [Swarm.Task]
+    /// Every service that can be reached from this node: through a published port, or on a network of its tasks.
+    package var services: [ServiceEndpoint]
+
+    package init(
+        revision: UInt64, nodeID: Swarm.ID, nodeNumber: Int, hostname: String, uniqueLocalPrefix: CIDR,
+        networks: [Swarm.Network] = [], tasks: [Swarm.Task] = [], services: [ServiceEndpoint] = []
+    ) {
+        self.revision = revision
+        self.nodeID = nodeID
+        self.nodeNumber = nodeNumber
+        self.hostname = hostname
+        self.uniqueLocalPrefix = uniqueLocalPrefix
+        self.networks = networks
+        self.tasks = tasks
+        self.services = services
+    }
+}
+
+/// A service as the data path and the resolver see it.
+package struct ServiceEndpoint: Hashable, Codable, Sendable {
+    package var id: Swarm.ID
+    package var name: String
+    package var mode: Swarm.EndpointSpec.Mode
+    package var virtualIPs: [Swarm.Endpoint.VirtualIP]
+    package var ports: [Swarm.PortConfig]
+    /// Names that stand for the service on a network, beside its own, by network identifier.
+    package var aliases: [Swarm.ID: [String]]
+    /// Sorted by task identifier.
+    package var backends: [Backend]
+
+    package init(
+        id: Swarm.ID, name: String, mode: Swarm.EndpointSpec.Mode, virtualIPs: [Swarm.Endpoint.VirtualIP] = [],
+        ports: [Swarm.PortConfig] = [], aliases: [Swarm.ID: [String]] = [:], backends: [Backend] = []
+    ) {
+        self.id = id
+        self.name = name
+        self.mode = mode
+        self.virtualIPs = virtualIPs
+        self.ports = ports
+        self.aliases = aliases
+        self.backends = backends
+    }
+
+    /// A task that the service's traffic may go to.
+    package struct Backend: Hashable, Codable, Sendable {
+        package var taskID: Swarm.ID
+        /// `web.1.TASKID`
+        package var taskName: String
+        package var slot: Int
+        package var nodeID: Swarm.ID
+        package var networks: [Swarm.NetworkAttachment]
+        /// Whether it takes new connections. One that does not keeps those that it has.
+        package var isActive: Bool
+
+        package init(
+            taskID: Swarm.ID, taskName: String, slot: Int, nodeID: Swarm.ID, networks: [Swarm.NetworkAttachment],
+            isActive: Bool
+        ) {
+            self.taskID = taskID
+            self.taskName = taskName
+            self.slot = slot
+            self.nodeID = nodeID
+            self.networks = networks
+            self.isActive = isActive
+        }
+    }
+}
+
+/// What a node says of one of its tasks.
+package struct TaskReport: Hashable, Codable, Sendable {
+    package var taskID: Swarm.ID
+    package var status: Swarm.Task.Status
+
+    package init(taskID: Swarm.ID, status: Swarm.Task.Status) {
+        self.taskID = taskID
+        self.status = status
+    }
+}
+
+/// Where an agent's assignment comes from, and where its reports go: in this process, or over a session.
+package protocol AssignmentSource: Sendable {
+    /// The node's assignments, newest only: a slow reader misses those between, never the last.
+    func assignments() async -> AsyncStream<NodeAssignment>
+
+    /// Takes reports in order. Task states only rise: an older state is ignored.
+    func report(_ reports: [TaskReport]) async throws
+
+    /// The assignment's revision that the node's kernel now agrees with.
+    func applied(revision: UInt64) async throws
+}

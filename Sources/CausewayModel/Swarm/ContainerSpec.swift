@@ -1,0 +1,148 @@
+extension Swarm {
+    /// What a user wants of a task's container (`ContainerSpec` of the Engine API).
+    package struct ContainerSpec: Hashable, Codable, Sendable {
+        package var image: String
+        package var labels: [String: String]?
+        /// Docker's entrypoint.
+        package var command: [String]?
+        /// Docker's command.
+        package var args: [String]?
+        package var hostname: String?
+        package var env: [String]?
+        package var dir: String?
+        package var user: String?
+        package var groups: [String]?
+        package var tty: Bool?
+        package var openStdin: Bool?
+        package var readOnly: Bool?
+        package var `init`: Bool?
+        package var stopSignal: String?
+        package var stopGracePeriod: Nanoseconds?
+        package var mounts: [Mount]?
+        /// Lines of /etc/hosts: `ADDRESS NAME [NAME …]`.
+        package var hosts: [String]?
+        package var dnsConfig: DNSConfig?
+        package var isolation: String?
+        package var sysctls: [String: String]?
+        package var capabilityAdd: [String]?
+        package var capabilityDrop: [String]?
+        package var ulimits: [Ulimit]?
+
+        package init(image: String) { self.image = image }
+
+        enum CodingKeys: String, CodingKey {
+            case image = "Image"
+            case labels = "Labels"
+            case command = "Command"
+            case args = "Args"
+            case hostname = "Hostname"
+            case env = "Env"
+            case dir = "Dir"
+            case user = "User"
+            case groups = "Groups"
+            case tty = "TTY"
+            case openStdin = "OpenStdin"
+            case readOnly = "ReadOnly"
+            case `init` = "Init"
+            case stopSignal = "StopSignal"
+            case stopGracePeriod = "StopGracePeriod"
+            case mounts = "Mounts"
+            case hosts = "Hosts"
+            case dnsConfig = "DNSConfig"
+            case isolation = "Isolation"
+            case sysctls = "Sysctls"
+            case capabilityAdd = "CapabilityAdd"
+            case capabilityDrop = "CapabilityDrop"
+            case ulimits = "Ulimits"
+        }
+    }
+
+    package struct DNSConfig: Hashable, Codable, Sendable {
+        package var nameservers: [String]?
+        package var search: [String]?
+        package var options: [String]?
+
+        enum CodingKeys: String, CodingKey {
+            case nameservers = "Nameservers"
+            case search = "Search"
+            case options = "Options"
+        }
+    }
+
+    package struct Ulimit: Hashable, Codable, Sendable {
+        package var name: String
+        package var soft: Int64
+        package var hard: Int64
+
+        enum CodingKeys: String, CodingKey {
+            case name = "Name"
+            case soft = "Soft"
+            case hard = "Hard"
+        }
+    }
+
+    /// A mount of a task: bind, volume or tmpfs. Docker Engine's `HostConfig.Mounts` takes it as it is.
+    package struct Mount: Hashable, Codable, Sendable {
+        package struct BindOptions: Hashable, Codable, Sendable {
+            package var propagation: String?
+            package var nonRecursive: Bool?
+
+            enum CodingKeys: String, CodingKey {
+                case propagation = "Propagation"
+                case nonRecursive = "NonRecursive"
+            }
+        }
+
+        package struct VolumeOptions: Hashable, Codable, Sendable {
+            package struct DriverConfig: Hashable, Codable, Sendable {
+                package var name: String?
+                package var options: [String: String]?
+
+                enum CodingKeys: String, CodingKey {
+                    case name = "Name"
+                    case options = "Options"
+                }
+            }
+
+            package var noCopy: Bool?
+            package var labels: [String: String]?
+            package var driverConfig: DriverConfig?
+
+            enum CodingKeys: String, CodingKey {
+                case noCopy = "NoCopy"
+                case labels = "Labels"
+                case driverConfig = "DriverConfig"
+            }
+        }
+
+        package struct TmpfsOptions: Hashable, Codable, Sendable {
+            package var sizeBytes: Int64?
+            package var mode: UInt32?
+
+            enum CodingKeys: String, CodingKey {
+                case sizeBytes = "SizeBytes"
+                case mode = "Mode"
+            }
+        }
+
+        package var type: String?
+        package var source: String?
+        package var target: String
+        package var readOnly: Bool?
+        package var consistency: String?
+        package var bindOptions: BindOptions?
+        package var volumeOptions: VolumeOptions?
+        package var tmpfsOptions: TmpfsOptions?
+
+        enum CodingKeys: String, CodingKey {
+            case type = "Type"
+            case source = "Source"
+            case target = "Target"
+            case readOnly = "ReadOnly"
+            case consistency = "Consistency"
+            case bindOptions = "BindOptions"
+            case volumeOptions = "VolumeOptions"
+            case tmpfsOptions = "TmpfsOptions"
+        }
+    }
+}

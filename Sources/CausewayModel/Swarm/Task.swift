@@ -1,0 +1,124 @@
+extension Swarm {
+    /// One run of a service's container. A task is never moved or restarted: it is replaced, in its slot.
+    package struct Task: Hashable, Codable, Sendable, Identifiable {
+        package var id: ID
+        package var meta: Meta
+        package var serviceID: ID
+        /// The service's name and labels when the task was made.
+        package var serviceName: String
+        package var serviceLabels: [String: String]
+        package var spec: TaskSpec
+        package var specVersion: Version
+        /// From 1 in a replicated service; 0 in a global one.
+        package var slot: Int
+        package var nodeID: ID?
+        package var desiredState: State
+        package var status: Status
+        /// Which networks it joins, and with which addresses.
+        package var networks: [NetworkAttachment]
+        /// The service's ports as they were when the task was made.
+        package var ports: [PortConfig]
+
+        package init(
+            id: ID, meta: Meta, service: Service, slot: Int, nodeID: ID? = nil, desiredState: State = .running
+        ) {
+            self.id = id
+            self.meta = meta
+            serviceID = service.id
+            serviceName = service.spec.name
+            serviceLabels = service.spec.labels
+            spec = service.spec.taskTemplate
+            specVersion = service.specVersion
+            self.slot = slot
+            self.nodeID = nodeID
+            self.desiredState = desiredState
+            status = Status(timestamp: meta.createdAt, state: .new, message: "created")
+            networks = []
+            ports = service.endpoint.ports
+        }
+
+        /// `web.1.TASKID`, or `web.NODEID.TASKID` in a global service.
+        package var name: String {
+            slot > 0 ? "\(serviceName).\(slot).\(id)" : "\(serviceName).\(nodeID ?? "").\(id)"
+        }
+    }
+
+    /// An address of a task on a network, for each family that the network has.
+    package struct NetworkAttachment: Hashable, Codable, Sendable {
+        package var networkID: ID
+        package var addresses: [CIDR]
+        package var aliases: [String]
+
+        package init(networkID: ID, addresses: [CIDR], aliases: [String] = []) {
+            self.networkID = networkID
+            self.addresses = addresses
+            self.aliases = aliases
+        }
+    }
+}
+
+extension Swarm.Task {
+    /// Swarm's task states, with swarmkit's numbers (`api/types.proto`). A task's state only rises.
+    package enum State: Int, Hashable, Comparable, Sendable, CaseIterable {
+        case new = 0
+        case pending = 64
+        case assigned = 192
+        case accepted = 256
+        case preparing = 320
+        case ready = 384
+        case starting = 448
+        case running = 512
+        case complete = 576
+        case shutdown = 640
+        case failed = 704
+        case rejected = 768
+        case remove = 800
+        case orphaned = 832
+
+        package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+
+        /// Whether nothing follows: the container has ended, or never was.
+        package var isTerminal: Bool { self > .running }
+    }
+
+    /// What was observed of a task.
+    package struct Status: Hashable, Codable, Sendable {
+        package struct Container: Hashable, Codable, Sendable {
+            package var id: String
+            package var pid: Int
+            package var exitCode: Int
+
+            package init(id: String, pid: Int = 0, exitCode: Int = 0) {
+                self.id = id
+                self.pid = pid
+                self.exitCode = exitCode
+            }
+        }
+
+        package var timestamp: Timestamp
+        package var state: State
+        package var message: String
+        package var error: String?
+        package var container: Container?
+
+        package init(
+            timestamp: Timestamp, state: State, message: String, error: String? = nil, container: Container? = nil
+        ) {
+            self.timestamp = timestamp
+            self.state = state
+            self.message = message
+            self.error = error
+            self.container = container
+        }
+    }
+}
+
+extension Swarm.Task.State: CodableAsText {
+    package var description: String { "\(String(reflecting: self).split(separator: ".").last ?? "")" }
+
+    /// Reads Docker's lower-case word.
+    package init?(_ text: String) {
+        guard let state = Self.allCases.first(where: { $0.description == text }) else { return nil }
+        self = state
+    }
+}
