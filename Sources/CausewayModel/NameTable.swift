@@ -13,6 +13,14 @@ package struct NameTable: Hashable, Codable, Sendable {
         }
     }
 
+    /// The port, UDP and TCP, that a task's resolver binds on ``listenAddress``.
+    ///
+    /// The task's own table redirects port 53 to it, because a task may itself listen on 0.0.0.0:53. It lies among
+    /// Linux's ephemeral ports, which does no harm: it is bound before the task's first instruction.
+    package static let listenPort: UInt16 = 47053
+    /// The address of name resolution inside every task: Docker's.
+    package static let listenAddress = IPAddress.v4(IPv4Address(rawValue: 0x7f00_000b))
+
     /// Host name → addresses.
     package var names: [String: Entry]
     /// Address → name, for PTR.

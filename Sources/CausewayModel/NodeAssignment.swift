@@ -39,7 +39,8 @@ package struct ServiceEndpoint: Hashable, Codable, Sendable {
     package var mode: Swarm.EndpointSpec.Mode
     package var virtualIPs: [Swarm.Endpoint.VirtualIP]
     package var ports: [Swarm.PortConfig]
-    /// Names that stand for the service on a network, beside its own, by network identifier.
+    /// Names that stand for the service on a network, beside its own, by network identifier. Has an entry, empty if
+    /// need be, for each network that the service is attached to.
     package var aliases: [Swarm.ID: [String]]
     /// Sorted by task identifier.
     package var backends: [Backend]

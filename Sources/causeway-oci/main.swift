@@ -1,1 +1,3 @@
-print("placeholder")
+import Glibc
+
+exit(OCIRuntime(arguments: CommandLine.unsafeArgv).run())

@@ -1,0 +1,243 @@
+import CausewayKernel
+import CausewayModel
+import Logging
+import Synchronization
+
+/// The node's agent: takes assignments, makes the kernel agree with the newest one, then lets the tasks go on.
+///
+/// Wake → read → compare → step → report. A wakeup carries no meaning of its own: an assignment, somebody's change in
+/// the kernel and the slow timer all lead to the same round.
+package actor Agent {
+    /// What there is to do: a newer assignment replaces an older one, and one look serves many changes.
+    private struct Pending: Sendable {
+        var assignment: NodeAssignment?
+        var mustLook = false
+    }
+
+    private let source: any AssignmentSource
+    private let node: any Node
+    private let names: any NameServing
+    private let reconciler: NodeReconciler
+    private let logger: Logger
+    /// How long a change of others may go unnoticed if no notification came.
+    private let auditInterval: Duration
+    /// The tasks' side: what runs, once its network is there.
+    private var supervise: (@Sendable ([Swarm.Task]) async -> Void)?
+
+    private var assignment: NodeAssignment?
+    private var applied: DesiredNode?
+    private var failures: [NamespaceReference: KernelError] = [:]
+    private var heldPorts: Set<PublishedPort> = []
+    private var served: Set<Swarm.ID> = []
+    /// Repairs of what somebody else changed, since the start.
+    package private(set) var repairs = 0
+
+    package init(
+        source: any AssignmentSource, node: any Node, names: any NameServing, logger: Logger,
+        auditInterval: Duration = .seconds(30)
+    ) {
+        self.source = source
+        self.node = node
+        self.names = names
+        self.logger = logger
+        self.auditInterval = auditInterval
+        reconciler = NodeReconciler(node: node, logger: logger)
+    }
+
+    /// Says who gets the tasks after each round.
+    package func setSupervisor(_ supervise: @escaping @Sendable ([Swarm.Task]) async -> Void) {
+        self.supervise = supervise
+    }
+
+    /// Follows the assignments until cancelled. Nothing is touched before the first one.
+    package func run() async {
+        let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let pending = Mutex(Pending())
+        let assignments = await source.assignments()
+        let changes = node.changes()
+        let interval = auditInterval
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await new in assignments {
+                    pending.withLock { $0.assignment = new }
+                    wake.yield()
+                }
+            }
+            group.addTask {
+                for await _ in changes {
+                    pending.withLock { $0.mustLook = true }
+                    wake.yield()
+                }
+            }
+            group.addTask {
+                while (try? await Task.sleep(for: interval)) != nil {
+                    pending.withLock { $0.mustLook = true }
+                    wake.yield()
+                }
+            }
+            group.addTask {
+                for await _ in wakes {
+                    if Task.isCancelled { break }
+                    let todo = pending.withLock { now in
+                        defer { now = Pending() }
+                        return now
+                    }
+                    if let new = todo.assignment { await self.apply(new) }
+                    if todo.mustLook { await self.audit() }
+                }
+            }
+            await withTaskCancellationHandler {
+                await group.waitForAll()
+            } onCancel: {
+                wake.finish()
+            }
+        }
+    }
+
+    /// What would be changed now; empty before the first assignment.
+    package func plan() async throws(KernelError) -> [(namespace: String, plan: Plan)] {
+        guard let assignment else { return [] }
+        return try await reconciler.plan(to: await desired(assignment))
+    }
+
+    /// The newest assignment's revision, and what the kernel refused of it.
+    package func status() -> (revision: UInt64?, failures: [String]) {
+        (assignment?.revision, failures.values.map(\.description).sorted())
+    }
+
+    // MARK: one round
+
+    private func desired(_ assignment: NodeAssignment) async -> DesiredNode {
+        // Before `swarm init` and after `swarm leave` there is not even the ingress network, and nothing is ours.
+        guard !assignment.networks.isEmpty else { return DesiredNode() }
+        return AssignmentCompiler().compile(assignment, facts: await node.facts())
+    }
+
+    private func apply(_ new: NodeAssignment) async {
+        assignment = new
+        let desired = await desired(new)
+        let report: NodeReconciler.Report
+        if let applied, failures.isEmpty {
+            report = await reconciler.advance(from: applied, to: desired)
+        } else {
+            report = await reconciler.reconcile(to: desired)
+        }
+        note(report)
+        await forgetFlows(from: applied, to: desired)
+        await holdPorts(desired.publishedPorts)
+        await serveNames(desired)
+        applied = desired
+        await supervise?(new.tasks)
+        if report.isConverged {
+            await tellApplied(new.revision)
+        }
+    }
+
+    /// Looks at everything, because somebody may have changed something.
+    private func audit() async {
+        guard let assignment else { return }
+        let desired = await desired(assignment)
+        let hadFailures = !failures.isEmpty
+        let report = await reconciler.reconcile(to: desired)
+        for (place, plan) in report.changes where !hadFailures {
+            repairs += plan.steps.count
+            logger.warning(
+                "repaired what somebody else changed",
+                metadata: ["namespace": "\(place)", "plan": "\(plan)"])
+        }
+        note(report)
+        await serveNames(desired)
+        applied = desired
+        if hadFailures {
+            await supervise?(assignment.tasks)
+            if report.isConverged { await tellApplied(assignment.revision) }
+        }
+    }
+
+    private func tellApplied(_ revision: UInt64) async {
+        do {
+            try await source.applied(revision: revision)
+        } catch {
+            logger.error("cannot report the applied revision", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func note(_ report: NodeReconciler.Report) {
+        failures = Dictionary(report.errors.map { ($0.namespace, $0.error) }) { first, _ in first }
+        for (place, error) in report.errors {
+            logger.error("kernel refused a step", metadata: ["namespace": "\(place)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: ports, names, flows
+
+    private func holdPorts(_ wanted: Set<PublishedPort>) async {
+        for port in heldPorts.subtracting(wanted).sorted() {
+            await node.release(port)
+            heldPorts.remove(port)
+        }
+        for port in wanted.subtracting(heldPorts).sorted() {
+            do throws(PortTaken) {
+                try await node.hold(port)
+                heldPorts.insert(port)
+            } catch {
+                logger.error("\(error)")
+            }
+        }
+    }
+
+    private func serveNames(_ desired: DesiredNode) async {
+        for task in served.subtracting(desired.names.keys).sorted() {
+            await names.stop(task)
+            served.remove(task)
+        }
+        for (task, table) in desired.names.sorted(by: { $0.key < $1.key }) {
+            guard let namespace = desired.namespaceOfTask[task] else { continue }
+            do {
+                try await names.serve(task, namespacePath: node.path(ofNamespace: namespace), table: table)
+                served.insert(task)
+            } catch {
+                failures[.task(namespace)] = KernelError(
+                    step: "serve names in \(namespace)", reason: .other, detail: "\(error)")
+                logger.error("cannot serve names", metadata: ["namespace": "\(namespace)", "error": "\(error)"])
+            }
+        }
+    }
+
+    /// A datagram has no connection to keep: its next one goes where the service is now.
+    private func forgetFlows(from old: DesiredNode?, to new: DesiredNode) async {
+        let gone = Backends.all(in: old).subtracting(Backends.all(in: new))
+        for address in gone.sorted() {
+            do throws(KernelError) {
+                try await node.forgetDatagramFlows(to: address)
+            } catch {
+                logger.error("cannot forget flows", metadata: ["address": "\(address)", "error": "\(error)"])
+            }
+        }
+    }
+}
+
+extension Agent: TaskNetwork {
+    /// The task's namespace, once all of it is there.
+    package func ready(_ task: Swarm.Task) async throws -> String {
+        let name = TaskPlace.namespaceName(of: task)
+        if let error = failures[.task(name)] ?? failures[.host] { throw error }
+        guard applied?.namespaces[name] != nil else {
+            throw KernelError(
+                step: "give task \(task.name) its network", reason: .noNamespace,
+                detail: "no assignment with this task was applied yet")
+        }
+        return node.path(ofNamespace: name)
+    }
+}
+
+/// The addresses that a node's table balances to.
+enum Backends {
+    static func all(in desired: DesiredNode?) -> Set<IPAddress> {
+        let maps = (desired?.host.tables ?? []).flatMap(\.sets).filter { $0.data != nil }
+        return Set(
+            maps.flatMap(\.elements).compactMap { element in
+                if case .address(let address)? = element.data?.first { address } else { nil }
+            })
+    }
+}

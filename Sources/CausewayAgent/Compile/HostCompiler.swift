@@ -1,0 +1,47 @@
+import CausewayKernel
+import CausewayModel
+
+/// What the host's own namespace holds of ours: a link, a route and a neighbour for each task, and one table.
+struct HostCompiler {
+    let assignment: NodeAssignment
+    let tasks: [TaskPlace]
+    let facts: NodeFacts
+
+    func state() -> KernelState {
+        var state = KernelState()
+        for place in tasks {
+            state.links[place.link] = Rtnl.Link(
+                name: place.link, kind: .veth(peer: "eth0", namespace: place.namespace),
+                address: TaskPlace.gatewayMACAddress, mtu: facts.mtu, isUp: true, alias: "task \(place.task.name)")
+            for address in place.addresses {
+                state.routes.insert(
+                    Rtnl.Route(destination: CIDR(host: address), link: place.link, scope: scope(of: address)))
+                state.neighbors.insert(
+                    Rtnl.Neighbor(link: place.link, destination: address, address: place.macAddress))
+            }
+        }
+        state.routes.formUnion(unreachableSubnets)
+        state.tables = [HostTable(assignment: assignment, tasks: tasks).table()]
+        state.sysctls = sysctls
+        state.forwardAccepts = [.ip, .ip6]
+        return state
+    }
+
+    /// rtnetlink gives a route without a gateway link scope in IPv4, and global scope in IPv6.
+    private func scope(of address: IPAddress) -> Rtnl.Route.Scope { address.family == .ip ? .link : .global }
+
+    /// What no task holds is nowhere: a packet to it must not follow the default route out of the host.
+    private var unreachableSubnets: [Rtnl.Route] {
+        assignment.networks.flatMap(\.subnets).map { subnet in
+            Rtnl.Route(kind: .unreachable, destination: subnet.subnet.network, metric: 1024)
+        }
+    }
+
+    private var sysctls: [String: String] {
+        var sysctls = ["net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"]
+        for link in facts.routerAdvertisementLinks {
+            sysctls["net.ipv6.conf.\(link.replacing(".", with: "/")).accept_ra"] = "2"
+        }
+        return sysctls
+    }
+}

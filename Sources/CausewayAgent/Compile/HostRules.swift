@@ -1,0 +1,260 @@
+import CausewayKernel
+import CausewayModel
+
+/// The static chains of the table `inet causeway`, in the order in which a packet meets them.
+struct HostRules {
+    /// The source given to a task that reaches itself.
+    let hairpinSource: [IPFamily: IPAddress]
+
+    func chains() -> [Nft.Chain] {
+        [
+            sourceCheck, prerouting, output, refuse, input, outputFilter, forward, toTask, fromTask, accepted,
+            postrouting,
+        ]
+    }
+
+    // MARK: base chains
+
+    /// A task sends from its own addresses only; before conntrack, so that a forged packet leaves no entry.
+    private var sourceCheck: Nft.Chain {
+        Nft.Chain(
+            name: "source_check", base: .init(.filter, .prerouting, priority: -300),
+            rules: IPFamily.allCases.map { family in
+                let names = SetNames(family)
+                return Nft.Rule(
+                    [
+                        fromTaskLink,
+                        .match(
+                            .concatenation([.meta("iifname"), source(family)]), .notEqual, .value(.set(names.sources))),
+                        .counter(), .verdict(.drop),
+                    ],
+                    comment: "a task sends from its own addresses only")
+            })
+    }
+
+    /// From outside and from tasks: published ports of the host's own addresses, then virtual addresses.
+    private var prerouting: Nft.Chain {
+        Nft.Chain(
+            name: "prerouting", base: .init(.nat, .prerouting, priority: -100),
+            rules: publishedRules(guardedBy: [isToHost]) + virtualRules)
+    }
+
+    /// From the host itself, to its own addresses. A loopback address cannot leave the host, so it is left alone.
+    private var output: Nft.Chain {
+        let notLoopback: [IPFamily: Nft.Expression] = [
+            .ip: .match(destination(.ip), .notEqual, .value(Self.prefix("127.0.0.0/8"))),
+            .ip6: .match(destination(.ip6), .notEqual, .value(Self.address("::1"))),
+        ]
+        return Nft.Chain(
+            name: "output", base: .init(.nat, .output, priority: -100),
+            rules: publishedRules(guardedBy: [isToHost], also: notLoopback))
+    }
+
+    /// A virtual address without a task behind it says so at once.
+    private var refuse: Nft.Chain {
+        Nft.Chain(
+            name: "refuse", base: .init(.filter, .prerouting, priority: -90),
+            rules: IPFamily.allCases.flatMap { family in
+                refusals(
+                    [fromTaskLink, .match(destination(family), .equal, .value(.set(SetNames(family).virtual)))],
+                    comment: "no task behind this virtual address")
+            })
+    }
+
+    /// A published port that was not translated has no task behind it.
+    private var input: Nft.Chain {
+        Nft.Chain(
+            name: "input", base: .init(.filter, .input, priority: -5),
+            rules: refusals(
+                [
+                    stateIs(["new"]),
+                    .match(
+                        .concatenation([.meta("l4proto"), .payload("th", "dport")]), .equal,
+                        .value(.set(SetNames.ports))),
+                ],
+                comment: "no task behind this published port"))
+    }
+
+    /// The host reaches a task through a published port only, like everybody outside the task's networks.
+    private var outputFilter: Nft.Chain {
+        Nft.Chain(
+            name: "output_filter", base: .init(.filter, .output, priority: -5),
+            rules: IPFamily.allCases.flatMap { family in
+                let names = SetNames(family)
+                let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
+                return [
+                    Nft.Rule([isToTask, stateIs(["established", "related"]), .verdict(.accept)]),
+                    Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)]),
+                    Nft.Rule(
+                        [isToTask, .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
+                        comment: "not published"),
+                ]
+            })
+    }
+
+    /// Before any iptables filter (priority 0): what we let through carries our mark there.
+    private var forward: Nft.Chain {
+        Nft.Chain(
+            name: "forward", base: .init(.filter, .forward, priority: -5),
+            rules: [
+                Nft.Rule(
+                    [toTaskLink, stateIs(["invalid"]), .counter(), .verdict(.drop)],
+                    comment: "no connection it could belong to"),
+                Nft.Rule([fromTaskLink, stateIs(["invalid"]), .counter(), .verdict(.drop)]),
+                Nft.Rule([toTaskLink, stateIs(["established", "related"]), .verdict(.goto("accepted"))]),
+                Nft.Rule([fromTaskLink, stateIs(["established", "related"]), .verdict(.goto("accepted"))]),
+                Nft.Rule([toTaskLink, .verdict(.goto("to_task"))]),
+                Nft.Rule([fromTaskLink, .verdict(.goto("from_task"))]),
+            ])
+    }
+
+    /// A task that reaches itself must see another's address, or its answer would never leave it; and what leaves for
+    /// the outside leaves with the host's address.
+    private var postrouting: Nft.Chain {
+        Nft.Chain(
+            name: "postrouting", base: .init(.nat, .postrouting, priority: 100),
+            rules: IPFamily.allCases.flatMap { family in
+                let names = SetNames(family)
+                return [
+                    Nft.Rule(
+                        [
+                            .match(
+                                .concatenation([.meta("iifname"), destination(family)]), .equal,
+                                .value(.set(names.sources))),
+                            .snat(Nft.NAT(family: family, address: hairpinSource[family].map { .value(.address($0)) })),
+                        ],
+                        comment: "a task that reaches itself"),
+                    Nft.Rule(
+                        [
+                            .match(source(family), .equal, .value(.set(names.tasks))),
+                            .match(.meta("oifname"), .notEqual, .value(.name(Rtnl.linkPrefix + "*"))),
+                            .masquerade(),
+                        ],
+                        comment: "to the outside"),
+                ]
+            })
+    }
+
+    // MARK: chains that others go to
+
+    private var toTask: Nft.Chain {
+        Nft.Chain(
+            name: "to_task",
+            rules: IPFamily.allCases.map { family in
+                Nft.Rule([isTranslated, isTarget(family), .verdict(.goto("accepted"))], comment: "published")
+            }
+                + IPFamily.allCases.map { family in
+                    Nft.Rule(
+                        [
+                            fromTaskLink,
+                            .match(
+                                .concatenation([source(family), destination(family)]), .equal,
+                                .value(.set(SetNames(family).networks))),
+                            .verdict(.goto("accepted")),
+                        ],
+                        comment: "same network")
+                }
+                + [
+                    Nft.Rule(
+                        [fromTaskLink, .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
+                        comment: "another network"),
+                    Nft.Rule([.counter(), .verdict(.drop)], comment: "not published"),
+                ])
+    }
+
+    private var fromTask: Nft.Chain {
+        Nft.Chain(
+            name: "from_task",
+            rules: IPFamily.allCases.map { family in
+                Nft.Rule(
+                    [
+                        .match(source(family), .equal, .value(.set(SetNames(family).internal))), .counter(),
+                        .reject(.icmp("icmpx", code: "admin-prohibited")),
+                    ],
+                    comment: "an internal network has no outside")
+            } + [Nft.Rule([.verdict(.goto("accepted"))])])
+    }
+
+    /// Sets our bits of the mark and keeps the others'; the entry in DOCKER-USER looks for them.
+    private var accepted: Nft.Chain {
+        Nft.Chain(
+            name: "accepted",
+            rules: [
+                Nft.Rule([
+                    .set(
+                        .meta("mark"),
+                        to: .binary("|", .meta("mark"), .value(.number(UInt64(KernelState.acceptedMark))))),
+                    .verdict(.accept),
+                ])
+            ])
+    }
+
+    // MARK: parts
+
+    private func publishedRules(
+        guardedBy guards: [Nft.Expression], also: [IPFamily: Nft.Expression] = [:]
+    ) -> [Nft.Rule] {
+        IPFamily.allCases.flatMap { family in
+            SetNames.sizes.map { size in
+                let key = Nft.Operand.concatenation([
+                    .meta("l4proto"), .payload("th", "dport"), .numgen(random: true, modulus: size),
+                ])
+                let map = Nft.Operand.map(key: key, in: .set(SetNames(family).published(size)))
+                let extra = also[family].map { [$0] } ?? []
+                return Nft.Rule(
+                    extra + guards + [.dnat(Nft.NAT(family: family, address: map))], comment: "published port")
+            }
+        }
+    }
+
+    private var virtualRules: [Nft.Rule] {
+        IPFamily.allCases.flatMap { family in
+            SetNames.sizes.map { size in
+                let key = Nft.Operand.concatenation([destination(family), .numgen(random: true, modulus: size)])
+                let map = Nft.Operand.map(key: key, in: .set(SetNames(family).virtualMap(size)))
+                return Nft.Rule(
+                    [fromTaskLink, .dnat(Nft.NAT(family: family, address: map))], comment: "virtual address")
+            }
+        }
+    }
+
+    /// RST for TCP, port unreachable for the rest.
+    private func refusals(_ matches: [Nft.Expression], comment: String) -> [Nft.Rule] {
+        let isTCP = Nft.Expression.match(.meta("l4proto"), .equal, .value(.name("tcp")))
+        return [
+            Nft.Rule([isTCP] + matches + [.counter(), .reject(.tcpReset)], comment: comment),
+            Nft.Rule(matches + [.counter(), .reject(.icmp("icmpx", code: "port-unreachable"))], comment: comment),
+        ]
+    }
+
+    private var fromTaskLink: Nft.Expression {
+        .match(.meta("iifname"), .equal, .value(.name(Rtnl.linkPrefix + "*")))
+    }
+
+    private var toTaskLink: Nft.Expression {
+        .match(.meta("oifname"), .equal, .value(.name(Rtnl.linkPrefix + "*")))
+    }
+
+    private var isToHost: Nft.Expression { .match(.fib(["daddr"], "type"), .equal, .value(.name("local"))) }
+
+    private var isTranslated: Nft.Expression { .match(.ct("status"), .in, .value(.name("dnat"))) }
+
+    private func isTarget(_ family: IPFamily) -> Nft.Expression {
+        .match(
+            .concatenation([destination(family), .meta("l4proto"), .payload("th", "dport")]), .equal,
+            .value(.set(SetNames(family).targets)))
+    }
+
+    private func stateIs(_ states: [String]) -> Nft.Expression {
+        let value: Nft.Value = states.count == 1 ? .name(states[0]) : .anonymousSet(states.map { .name($0) })
+        return .match(.ct("state"), states.count == 1 ? .in : .equal, .value(value))
+    }
+
+    private func source(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "saddr") }
+
+    private func destination(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "daddr") }
+
+    private static func prefix(_ text: String) -> Nft.Value { CIDR(text).map { .prefix($0) } ?? .name(text) }
+
+    private static func address(_ text: String) -> Nft.Value { IPAddress(text).map { .address($0) } ?? .name(text) }
+}

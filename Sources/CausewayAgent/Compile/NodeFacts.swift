@@ -1,0 +1,24 @@
+import CausewayModel
+
+/// What the compiler has to know of the host that is not in the assignment. Read by the shell, used as a value.
+package struct NodeFacts: Hashable, Sendable {
+    /// The MTU of the link to the outside, bytes; tasks' links get it too.
+    package var mtu: UInt32
+    /// Links that take their IPv6 default route from router advertisements (`accept_ra` = 1): with forwarding on, the
+    /// kernel would stop listening to them unless it is told 2.
+    package var routerAdvertisementLinks: [String]
+    /// The host's name servers, in order.
+    package var nameServers: [IPAddress]
+    /// The host's search list, for the tasks' resolvers.
+    package var searchDomains: [String]
+
+    package init(
+        mtu: UInt32 = 1500, routerAdvertisementLinks: [String] = [], nameServers: [IPAddress] = [],
+        searchDomains: [String] = []
+    ) {
+        self.mtu = mtu
+        self.routerAdvertisementLinks = routerAdvertisementLinks
+        self.nameServers = nameServers
+        self.searchDomains = searchDomains
+    }
+}

@@ -1,0 +1,149 @@
+import CausewayKernel
+import CausewayModel
+import Logging
+
+/// Brings a whole node to its desired state, namespace by namespace.
+///
+/// The order is what makes a task complete before its first instruction: namespaces, then the host's links (which put
+/// the tasks' ends into their namespaces), then the inside of each; what is not wanted any more goes last.
+package struct NodeReconciler: Sendable {
+    /// What one round changed and what it could not.
+    package struct Report: Sendable {
+        package var changes: [(namespace: NamespaceReference, plan: Plan)] = []
+        package var errors: [(namespace: NamespaceReference, error: KernelError)] = []
+
+        package var isConverged: Bool { errors.isEmpty }
+
+        func error(of namespace: NamespaceReference) -> KernelError? {
+            errors.first { $0.namespace == namespace }?.error
+        }
+    }
+
+    let node: any Node
+    let logger: Logger
+
+    package init(node: any Node, logger: Logger) {
+        self.node = node
+        self.logger = logger
+    }
+
+    /// Reads everything and makes it as desired.
+    package func reconcile(to desired: DesiredNode) async -> Report {
+        var report = Report()
+        await createNamespaces(desired, &report)
+        await recordSysctls(desired, &report)
+        await reconcile(.host, to: desired.host, &report)
+        for (name, state) in desired.namespaces.sorted(by: { $0.key < $1.key }) {
+            guard report.error(of: .task(name)) == nil else { continue }
+            await reconcile(.task(name), to: state, &report)
+        }
+        await deleteNamespaces(desired, &report)
+        await restoreSysctls(desired, &report)
+        return report
+    }
+
+    /// Makes the step from one desired state to the next, without reading what should be there. The cost is that of
+    /// the change. Anything refused asks for a full round.
+    package func advance(from old: DesiredNode, to new: DesiredNode) async -> Report {
+        var report = Report()
+        let added = new.namespaces.keys.filter { old.namespaces[$0] == nil }
+        if !added.isEmpty || new.host.sysctls != old.host.sysctls { return await reconcile(to: new) }
+        await advance(.host, Plan(from: old.host, to: new.host), &report)
+        for (name, state) in new.namespaces.sorted(by: { $0.key < $1.key }) where old.namespaces[name] != state {
+            await advance(.task(name), Plan(from: old.namespaces[name] ?? KernelState(), to: state), &report)
+        }
+        if !report.isConverged { return await reconcile(to: new) }
+        if old.namespaces.keys.contains(where: { new.namespaces[$0] == nil }) { await deleteNamespaces(new, &report) }
+        return report
+    }
+
+    /// What would be changed now, for each namespace that differs.
+    package func plan(to desired: DesiredNode) async throws(KernelError) -> [(namespace: String, plan: Plan)] {
+        var plans: [(String, Plan)] = []
+        let existing = try await node.namespaces()
+        let host = try await Reconciler(kernel: node.kernel(.host)).plan(to: desired.host)
+        if !host.isEmpty { plans.append(("host", host)) }
+        for (name, state) in desired.namespaces.sorted(by: { $0.key < $1.key }) {
+            let plan =
+                existing.contains(name)
+                ? try await Reconciler(kernel: node.kernel(.task(name))).plan(to: state)
+                : Plan(from: KernelState(), to: state)
+            if !plan.isEmpty { plans.append((name, plan)) }
+        }
+        return plans
+    }
+
+    // MARK: parts
+
+    private func reconcile(_ place: NamespaceReference, to state: KernelState, _ report: inout Report) async {
+        do throws(KernelError) {
+            let kernel = try await node.kernel(place)
+            note(place, await Reconciler(kernel: kernel).reconcile(to: state), &report)
+        } catch {
+            report.errors.append((place, error))
+        }
+    }
+
+    private func advance(_ place: NamespaceReference, _ plan: Plan, _ report: inout Report) async {
+        guard !plan.isEmpty else { return }
+        do throws(KernelError) {
+            let kernel = try await node.kernel(place)
+            note(place, await Reconciler(kernel: kernel).take(plan), &report)
+        } catch {
+            report.errors.append((place, error))
+        }
+    }
+
+    private func note(_ place: NamespaceReference, _ outcome: Reconciler.Outcome, _ report: inout Report) {
+        switch outcome {
+        case .converged: break
+        case .changed(let plan): report.changes.append((place, plan))
+        case .refused(let error, let taken):
+            if !taken.isEmpty { report.changes.append((place, taken)) }
+            report.errors.append((place, error))
+        }
+    }
+
+    private func createNamespaces(_ desired: DesiredNode, _ report: inout Report) async {
+        do throws(KernelError) {
+            let existing = Set(try await node.namespaces())
+            for name in desired.namespaces.keys.sorted() where !existing.contains(name) {
+                do throws(KernelError) {
+                    try await node.createNamespace(name)
+                } catch {
+                    report.errors.append((.task(name), error))
+                }
+            }
+        } catch {
+            report.errors.append((.host, error))
+        }
+    }
+
+    private func deleteNamespaces(_ desired: DesiredNode, _ report: inout Report) async {
+        do throws(KernelError) {
+            for name in try await node.namespaces() where desired.namespaces[name] == nil {
+                logger.info("deleting namespace", metadata: ["namespace": "\(name)"])
+                try await node.deleteNamespace(name)
+            }
+        } catch {
+            report.errors.append((.host, error))
+        }
+    }
+
+    private func recordSysctls(_ desired: DesiredNode, _ report: inout Report) async {
+        do throws(KernelError) {
+            try await node.recordSysctls(desired.host.sysctls.keys.sorted())
+        } catch {
+            report.errors.append((.host, error))
+        }
+    }
+
+    private func restoreSysctls(_ desired: DesiredNode, _ report: inout Report) async {
+        guard desired.host.sysctls.isEmpty else { return }
+        do throws(KernelError) {
+            try await node.restoreSysctls()
+        } catch {
+            report.errors.append((.host, error))
+        }
+    }
+}

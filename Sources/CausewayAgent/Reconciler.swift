@@ -1,0 +1,47 @@
+import CausewayKernel
+import CausewayModel
+
+/// Brings one namespace to its desired state.
+///
+/// Looks at everything, so a wakeup that is lost, doubled or late costs a look and nothing else.
+package struct Reconciler: Sendable {
+    /// What became of one round.
+    package enum Outcome: Sendable {
+        case converged
+        case changed(Plan)
+        case refused(KernelError, after: Plan)
+    }
+
+    let kernel: any Kernel
+
+    package init(kernel: any Kernel) { self.kernel = kernel }
+
+    /// What would be changed now.
+    package func plan(to desired: KernelState) async throws(KernelError) -> Plan {
+        Plan(from: try await kernel.observe(), to: desired)
+    }
+
+    /// Takes the steps to `desired`, and stops at the first that is refused.
+    package func reconcile(to desired: KernelState) async -> Outcome {
+        do throws(KernelError) {
+            return await take(try await plan(to: desired))
+        } catch {
+            return .refused(error, after: Plan(steps: []))
+        }
+    }
+
+    /// Takes a plan whose starting point is known. A step that fails because it is taken already, or because its
+    /// object is gone already, is not hidden: the caller looks at the kernel and plans again.
+    package func take(_ plan: Plan) async -> Outcome {
+        var taken: [Plan.Step] = []
+        for step in plan.steps {
+            do throws(KernelError) {
+                try await kernel.take(step)
+                taken.append(step)
+            } catch {
+                return .refused(error, after: Plan(steps: taken))
+            }
+        }
+        return taken.isEmpty ? .converged : .changed(plan)
+    }
+}

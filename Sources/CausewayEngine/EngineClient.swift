@@ -1,0 +1,185 @@
+import AsyncHTTPClient
+import FoundationEssentials
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+/// Docker Engine's API over its unix socket.
+///
+/// Paths are given as plain text without a version (`/containers/json`); they are encoded here, and prefixed with the
+/// version negotiated with the engine. An answer outside 200–299 is thrown as an ``EngineError`` with the engine's own
+/// message. Nothing is retried.
+package final class EngineClient: Sendable {
+    package typealias Query = [(String, String)]
+
+    /// An answer as it came, whatever its status.
+    package struct Reply: Sendable {
+        package var status: Int
+        package var headers: HTTPHeaders
+        package var body: ByteBuffer
+    }
+
+    package let socketPath: String
+    private let http: HTTPClient
+    private let version = Mutex<EngineVersion?>(nil)
+    /// The largest body that is read into memory.
+    private let bodyLimit = 64 << 20
+
+    package init(socketPath: String) {
+        self.socketPath = socketPath
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout.connect = .seconds(5)
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// Closes all connections. To be called once; no request may follow.
+    package func shutdown() async {
+        // The only error there is says that it was called twice.
+        do { try await http.shutdown() } catch {}
+    }
+
+    // MARK: JSON in, JSON out
+
+    package func get<T: Decodable>(
+        _ path: String, query: Query = [], as type: T.Type = T.self, timeout: Duration? = .seconds(60)
+    ) async throws(EngineError) -> T {
+        try decode(await send(.GET, path, query: query, timeout: timeout), from: path)
+    }
+
+    package func post<T: Decodable>(
+        _ path: String, query: Query = [], body: some Encodable, as type: T.Type = T.self,
+        timeout: Duration? = .seconds(120)
+    ) async throws(EngineError) -> T {
+        try decode(await send(.POST, path, query: query, body: try Self.encode(body), timeout: timeout), from: path)
+    }
+
+    /// For calls whose answer says nothing but its status.
+    package func post(
+        _ path: String, query: Query = [], body: some Encodable, timeout: Duration? = .seconds(120)
+    ) async throws(EngineError) {
+        _ = try await send(.POST, path, query: query, body: try Self.encode(body), timeout: timeout)
+    }
+
+    package func post(
+        _ path: String, query: Query = [], timeout: Duration? = .seconds(120)
+    ) async throws(EngineError) {
+        _ = try await send(.POST, path, query: query, timeout: timeout)
+    }
+
+    package func delete(
+        _ path: String, query: Query = [], timeout: Duration? = .seconds(120)
+    ) async throws(EngineError) {
+        _ = try await send(.DELETE, path, query: query, timeout: timeout)
+    }
+
+    // MARK: raw
+
+    /// Returns the answer whatever its status; throws only when none came.
+    package func raw(
+        _ method: HTTPMethod, _ path: String, query: Query = [], body: ByteBuffer? = nil,
+        contentType: String = "application/json", timeout: Duration? = .seconds(120)
+    ) async throws(EngineError) -> Reply {
+        let request = try await request(method, path, query, body, contentType)
+        return try await perform(request, timeout: timeout)
+    }
+
+    /// Returns the answer's body as it comes; throws the engine's error when the status is outside 200–299.
+    ///
+    /// Ending the task that reads, or letting go of the stream, closes the connection.
+    package func stream(
+        _ method: HTTPMethod = .GET, _ path: String, query: Query = [], body: ByteBuffer? = nil,
+        contentType: String = "application/json"
+    ) async throws(EngineError) -> EngineStream {
+        let request = try await request(method, path, query, body, contentType)
+        do {
+            let response = try await http.execute(request, deadline: .distantFuture)
+            let status = Int(response.status.code)
+            guard 200..<300 ~= status else {
+                throw Self.error(status, try await response.body.collect(upTo: bodyLimit))
+            }
+            return EngineStream(headers: response.headers, body: response.body)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    /// The version of the API that the engine speaks, asked for once.
+    package func engineVersion() async throws(EngineError) -> EngineVersion {
+        if let known = version.withLock({ $0 }) { return known }
+        let reply = try await perform(HTTPClientRequest(url: url("/_ping")), timeout: .seconds(10))
+        guard let text = reply.headers.first(name: "Api-Version"), let found = EngineVersion(text) else {
+            throw EngineError(status: 0, message: "the engine at \(socketPath) names no API version; is it Docker?")
+        }
+        version.withLock { $0 = found }
+        return found
+    }
+
+    // MARK: inside
+
+    private func send(
+        _ method: HTTPMethod, _ path: String, query: Query, body: ByteBuffer? = nil, timeout: Duration?
+    ) async throws(EngineError) -> ByteBuffer {
+        let reply = try await raw(method, path, query: query, body: body, timeout: timeout)
+        guard 200..<300 ~= reply.status else { throw Self.error(reply.status, reply.body) }
+        return reply.body
+    }
+
+    private func request(
+        _ method: HTTPMethod, _ path: String, _ query: Query, _ body: ByteBuffer?, _ contentType: String
+    ) async throws(EngineError) -> HTTPClientRequest {
+        let version = try await engineVersion()
+        var request = HTTPClientRequest(url: url("/v\(version)" + EnginePath.target(path, query: query)))
+        request.method = method
+        if let body {
+            request.headers.add(name: "Content-Type", value: contentType)
+            request.body = .bytes(body)
+        }
+        return request
+    }
+
+    private func perform(_ request: HTTPClientRequest, timeout: Duration?) async throws(EngineError) -> Reply {
+        do {
+            let deadline = timeout.map { NIODeadline.now() + TimeAmount($0) } ?? .distantFuture
+            let response = try await http.execute(request, deadline: deadline)
+            let body = try await response.body.collect(upTo: bodyLimit)
+            return Reply(status: Int(response.status.code), headers: response.headers, body: body)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    private func url(_ target: String) -> String { "http+unix://\(EnginePath.escape(socketPath))\(target)" }
+
+    private func failure(_ error: any Error) -> EngineError {
+        if let error = error as? EngineError { return error }
+        return EngineError(
+            status: 0, message: "cannot reach Docker Engine at \(socketPath): \(error); is dockerd running?")
+    }
+
+    private static func error(_ status: Int, _ body: ByteBuffer) -> EngineError {
+        struct Message: Decodable { var message: String }
+        let text = String(buffer: body)
+        let said = try? JSONDecoder().decode(Message.self, from: Data(text.utf8)).message
+        return EngineError(status: status, message: said ?? (text.isEmpty ? "status \(status)" : text))
+    }
+
+    private static func encode(_ body: some Encodable) throws(EngineError) -> ByteBuffer {
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return ByteBuffer(bytes: try encoder.encode(body))
+        } catch {
+            throw EngineError(status: 0, message: "cannot write \(type(of: body)) as JSON: \(error)")
+        }
+    }
+
+    private func decode<T: Decodable>(_ body: ByteBuffer, from path: String) throws(EngineError) -> T {
+        do {
+            return try JSONDecoder().decode(T.self, from: Data(body.readableBytesView))
+        } catch {
+            throw EngineError(status: 0, message: "cannot read the engine's answer to \(path): \(error)")
+        }
+    }
+}
