@@ -21,7 +21,8 @@ package final class EngineClient: Sendable {
 
     package let socketPath: String
     private let http: HTTPClient
-    private let version = Mutex<EngineVersion?>(nil)
+    /// The engine's version of the API, and what it calls itself: asked for once.
+    private let greeting = Mutex<(version: EngineVersion, server: String)?>(nil)
     /// The largest body that is read into memory.
     private let bodyLimit = 64 << 20
 
@@ -43,9 +44,10 @@ package final class EngineClient: Sendable {
     // MARK: JSON in, JSON out
 
     package func get<T: Decodable>(
-        _ path: String, query: Query = [], as type: T.Type = T.self, timeout: Duration? = .seconds(60)
+        _ path: String, query: Query = [], headers: Query = [], as type: T.Type = T.self,
+        timeout: Duration? = .seconds(60)
     ) async throws(EngineError) -> T {
-        try decode(await send(.GET, path, query: query, timeout: timeout), from: path)
+        try decode(await send(.GET, path, query: query, headers: headers, timeout: timeout), from: path)
     }
 
     package func post<T: Decodable>(
@@ -78,10 +80,11 @@ package final class EngineClient: Sendable {
 
     /// Returns the answer whatever its status; throws only when none came.
     package func raw(
-        _ method: HTTPMethod, _ path: String, query: Query = [], body: ByteBuffer? = nil,
+        _ method: HTTPMethod, _ path: String, query: Query = [], headers: Query = [], body: ByteBuffer? = nil,
         contentType: String = "application/json", timeout: Duration? = .seconds(120)
     ) async throws(EngineError) -> Reply {
-        let request = try await request(method, path, query, body, contentType)
+        var request = try await request(method, path, query, body, contentType)
+        request.headers.add(contentsOf: headers)
         return try await perform(request, timeout: timeout)
     }
 
@@ -107,21 +110,26 @@ package final class EngineClient: Sendable {
 
     /// The version of the API that the engine speaks, asked for once.
     package func engineVersion() async throws(EngineError) -> EngineVersion {
-        if let known = version.withLock({ $0 }) { return known }
+        if let known = greeting.withLock({ $0?.version }) { return known }
         let reply = try await perform(HTTPClientRequest(url: url("/_ping")), timeout: .seconds(10))
         guard let text = reply.headers.first(name: "Api-Version"), let found = EngineVersion(text) else {
             throw EngineError(status: 0, message: "the engine at \(socketPath) names no API version; is it Docker?")
         }
-        version.withLock { $0 = found }
+        let server = reply.headers.first(name: "Server") ?? "Docker"
+        greeting.withLock { $0 = (found, server) }
         return found
     }
+
+    /// What the engine calls itself: `Docker/20.10.24 (linux)`; `Docker` while it has not been reached.
+    package func serverName() -> String { greeting.withLock { $0?.server } ?? "Docker" }
 
     // MARK: inside
 
     private func send(
-        _ method: HTTPMethod, _ path: String, query: Query, body: ByteBuffer? = nil, timeout: Duration?
+        _ method: HTTPMethod, _ path: String, query: Query, headers: Query = [], body: ByteBuffer? = nil,
+        timeout: Duration?
     ) async throws(EngineError) -> ByteBuffer {
-        let reply = try await raw(method, path, query: query, body: body, timeout: timeout)
+        let reply = try await raw(method, path, query: query, headers: headers, body: body, timeout: timeout)
         guard 200..<300 ~= reply.status else { throw Self.error(reply.status, reply.body) }
         return reply.body
     }

@@ -27,7 +27,9 @@ package struct NameTable: Hashable, Codable, Sendable {
     package var reverse: [IPAddress: String]
     /// Subnets whose reverse zones are ours: an address in one that has no name is NXDOMAIN, and never asked upstream.
     package var ownSubnets: [CIDR]
-    /// Name servers for everything else, asked from the host's namespace, in order. None: SERVFAIL.
+    /// Name servers for everything else, asked from the host's namespace, in order.
+    ///
+    /// None: SERVFAIL.
     package var upstreams: [IPAddress]
 
     package init(

@@ -25,7 +25,9 @@ enum File {
         }
     }
 
-    /// Replaces the file's content at once: readers see the old or the new, whole. Mode and owner stay.
+    /// Replaces the file's content at once: readers see the old or the new, whole.
+    ///
+    /// Mode and owner stay.
     static func replace(_ path: String, with bytes: [UInt8]) throws(Refusal) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw Refusal("cannot look at \(path): \(errorText(errno))") }

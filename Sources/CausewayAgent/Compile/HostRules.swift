@@ -83,10 +83,10 @@ struct HostRules {
                 let names = SetNames(family)
                 let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
                 return [
-                    Nft.Rule([isToTask, stateIs(["established", "related"]), .verdict(.accept)]),
                     Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)]),
+                    // New ones only: an error that the host sends about a packet of a task belongs to no connection.
                     Nft.Rule(
-                        [isToTask, .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
+                        [isToTask, stateIs(["new"]), .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
                         comment: "not published"),
                 ]
             })

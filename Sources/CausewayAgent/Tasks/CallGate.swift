@@ -21,7 +21,7 @@ actor CallGate {
 
 extension CallGate {
     nonisolated func through<Result: Sendable, Failure: Error>(
-        _ call: () async throws(Failure) -> Result
+        _ call: @Sendable () async throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         await enter()
         do throws(Failure) {

@@ -77,7 +77,7 @@ private struct Move {
         switch status.state {
         case .preparing: return report(.ready, "prepared")
         case .ready: return mayStart ? report(.starting, "starting") : .wait
-        case .starting: return .act(.start(container: container.id))
+        case .starting: return mayStart ? .act(.start(container: container.id)) : .wait
         default: return reportGone()
         }
     }

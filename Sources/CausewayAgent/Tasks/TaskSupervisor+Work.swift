@@ -33,12 +33,14 @@ extension TaskSupervisor {
     ) async throws(ContainerError) -> ObservedContainer? {
         switch action {
         case .prepare:
-            let id = try await preparing.through { () throws(ContainerError) in try await runtime.prepare(task) }
+            let id = try await preparing.through { () throws(ContainerError) in
+                try await self.runtime.prepare(task)
+            }
             return ObservedContainer(id: id, taskID: task.id, nodeID: nodeID, state: .created)
         case .start(let id):
             return try await starting.through { () throws(ContainerError) in
-                try await runtime.start(id, namespacePath: try await namespace(of: task))
-                return try await runtime.inspect(id)
+                try await self.runtime.start(id, namespacePath: try await self.namespace(of: task))
+                return try await self.runtime.inspect(id)
             }
         case .stop(let id):
             try await runtime.stop(id, grace: task.spec.containerSpec?.stopGracePeriod)
@@ -84,7 +86,7 @@ extension TaskSupervisor {
         do throws(ContainerError) {
             if container.state == .running { try await runtime.stop(container.id, grace: nil) }
             try await removing.through { () throws(ContainerError) in
-                try await runtime.remove(container, force: true)
+                try await self.runtime.remove(container, force: true)
             }
             logger.info("removed container \(container.id.prefix(12)) of task \(container.taskID)")
             return true
@@ -130,7 +132,9 @@ extension TaskSupervisor {
                     }
                 }
             }
-            return await group.reduce(into: []) { failures, failure in failure.map { failures.append($0) } }
+            var failures: [String] = []
+            for await case let failure? in group { failures.append(failure) }
+            return failures
         }
     }
 }

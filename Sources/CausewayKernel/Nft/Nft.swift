@@ -194,6 +194,8 @@ package enum Nft {
         case reject(Reject)
         case notrack
         case log(prefix: String?)
+        /// `limit rate …`: matches as long as the rate is kept to (`over`: as soon as it is not).
+        case limit(Limit)
         /// A module of iptables that nft cannot say in its own words.
         case xt(kind: String, name: String)
         case unknown(String)
@@ -211,6 +213,26 @@ package enum Nft {
             self.address = address
             self.port = port
             self.flags = flags
+        }
+    }
+
+    package struct Limit: Hashable, Codable, Sendable {
+        package var rate: UInt64
+        /// `second`, `minute`, `hour`, `day`, `week`
+        package var per: String
+        package var burst: UInt64
+        /// `packets`, or `bytes`, `kbytes`, `mbytes`.
+        package var unit: String
+        package var isOver: Bool
+
+        package init(
+            rate: UInt64, per: String = "second", burst: UInt64 = 5, unit: String = "packets", isOver: Bool = false
+        ) {
+            self.rate = rate
+            self.per = per
+            self.burst = burst
+            self.unit = unit
+            self.isOver = isOver
         }
     }
 

@@ -3,8 +3,8 @@ import CausewayModel
 /// The difference between two states of a namespace, in the operator's words and in an order that the kernel accepts.
 ///
 /// Taking the steps of `Plan(from: a, to: b)` in `a` gives exactly `b`; `Plan(from: b, to: b)` is empty.
-package struct Plan: Hashable, Sendable {
-    package enum Step: Hashable, Sendable {
+package struct Plan: Hashable, Codable, Sendable {
+    package enum Step: Hashable, Codable, Sendable {
         case linkAdd(Rtnl.Link)
         /// Sets what differs; the kind never does (a link of another kind is deleted and added).
         case linkSet(Rtnl.Link, from: Rtnl.Link)
@@ -27,7 +27,7 @@ package struct Plan: Hashable, Sendable {
     }
 
     /// Some elements of one set or map.
-    package struct SetElements: Hashable, Sendable {
+    package struct SetElements: Hashable, Codable, Sendable {
         package var set: String
         package var elements: [Nft.Element]
 

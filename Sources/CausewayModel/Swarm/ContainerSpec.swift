@@ -134,6 +134,12 @@ extension Swarm {
         package var volumeOptions: VolumeOptions?
         package var tmpfsOptions: TmpfsOptions?
 
+        package init(type: String? = nil, source: String? = nil, target: String) {
+            self.type = type
+            self.source = source
+            self.target = target
+        }
+
         enum CodingKeys: String, CodingKey {
             case type = "Type"
             case source = "Source"

@@ -114,7 +114,24 @@ extension Swarm.Task {
 }
 
 extension Swarm.Task.State: CodableAsText {
-    package var description: String { "\(String(reflecting: self).split(separator: ".").last ?? "")" }
+    package var description: String {
+        switch self {
+        case .new: "new"
+        case .pending: "pending"
+        case .assigned: "assigned"
+        case .accepted: "accepted"
+        case .preparing: "preparing"
+        case .ready: "ready"
+        case .starting: "starting"
+        case .running: "running"
+        case .complete: "complete"
+        case .shutdown: "shutdown"
+        case .failed: "failed"
+        case .rejected: "rejected"
+        case .remove: "remove"
+        case .orphaned: "orphaned"
+        }
+    }
 
     /// Reads Docker's lower-case word.
     package init?(_ text: String) {

@@ -1,0 +1,74 @@
+import Hummingbird
+import Logging
+
+/// Answers the `causeway` command on a unix socket of its own: what the agent would change, and how it stands.
+///
+/// Apart from Docker's API, because these are not Docker's words. Routes: `GET /plan`, `GET /status`; both JSON.
+package struct ControlServer: Sendable {
+    /// What would be changed in one namespace.
+    package struct NamespacePlan: Codable, Sendable {
+        /// `host`, or the namespace's name under /run/netns.
+        package var namespace: String
+        /// In the operator's words, in order.
+        package var steps: [String]
+
+        package init(namespace: String, steps: [String]) {
+            self.namespace = namespace
+            self.steps = steps
+        }
+    }
+
+    package struct Status: Codable, Sendable {
+        /// The newest assignment's revision; absent before the first one.
+        package var revision: UInt64?
+        /// What the kernel refused, and why.
+        package var failures: [String]
+        /// Steps taken because somebody else had changed something.
+        package var repairs: Int
+
+        package init(revision: UInt64?, failures: [String], repairs: Int) {
+            self.revision = revision
+            self.failures = failures
+            self.repairs = repairs
+        }
+    }
+
+    private let socketPath: String
+    private let logger: Logger
+    private let plan: @Sendable () async throws -> [NamespacePlan]
+    private let status: @Sendable () async -> Status
+
+    package init(
+        socketPath: String, logger: Logger, plan: @escaping @Sendable () async throws -> [NamespacePlan],
+        status: @escaping @Sendable () async -> Status
+    ) {
+        self.socketPath = socketPath
+        self.logger = logger
+        self.plan = plan
+        self.status = status
+    }
+
+    /// Serves until cancelled or shut down gracefully.
+    package func run() async throws {
+        let router = Router()
+        let plan = plan
+        let status = status
+        router.get("plan") { _, _ in
+            do {
+                return try Self.json(try await plan())
+            } catch {
+                throw HTTPError(.internalServerError, message: "\(error)")
+            }
+        }
+        router.get("status") { _, _ in try Self.json(await status()) }
+        let application = Application(
+            router: router, configuration: .init(address: .unixDomainSocket(path: socketPath)), logger: logger)
+        try await application.run()
+    }
+
+    private static func json(_ value: some Encodable) throws -> Response {
+        let body = try JSON.bytes(value)
+        return Response(
+            status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: body))
+    }
+}

@@ -1,0 +1,109 @@
+/// `POST /services/create` and `/services/{id}/update`, field by field (Engine API 1.50).
+extension BodySchema {
+    static let service = BodySchema([
+        "Name": .value,
+        "Labels": .value,
+        "TaskTemplate": .object(task),
+        "Mode": .object([
+            "Replicated": .object(["Replicas": .value]),
+            "Global": .value,
+            "ReplicatedJob": .refusedIfPresent("--mode replicated-job"),
+            "GlobalJob": .refusedIfPresent("--mode global-job"),
+        ]),
+        "UpdateConfig": .object(update),
+        "RollbackConfig": .object(update),
+        "Networks": .list(attachment),
+        "EndpointSpec": .object([
+            "Mode": .value,
+            "Ports": .list([
+                "Name": .value, "Protocol": .value, "TargetPort": .value, "PublishedPort": .value,
+                "PublishMode": .value,
+            ]),
+        ]),
+    ])
+
+    private static let task = BodySchema([
+        "ContainerSpec": .object(container),
+        "PluginSpec": .refusedIfPresent("services that run plugins"),
+        "NetworkAttachmentSpec": .refusedIfPresent("services that attach containers"),
+        "Resources": .object([
+            "Limits": .object(quantity), "Reservations": .object(quantity),
+            "SwapBytes": .refused("--memory-swap"),
+            "MemorySwappiness": .refused("--memory-swappiness", harmless: [.integer(-1)]),
+        ]),
+        "RestartPolicy": .object(["Condition": .value, "Delay": .value, "MaxAttempts": .value, "Window": .value]),
+        "Placement": .object([
+            "Constraints": .value,
+            "Preferences": .refused("--placement-pref"),
+            "MaxReplicas": .value,
+            "Platforms": .list(["Architecture": .value, "OS": .value]),
+        ]),
+        "Networks": .list(attachment),
+        "LogDriver": .object(["Name": .value, "Options": .value]),
+        "ForceUpdate": .value,
+        "Runtime": .refused("services that run plugins", harmless: [.string("container")]),
+    ])
+
+    private static let container = BodySchema([
+        "Image": .value, "Labels": .value, "Command": .value, "Args": .value, "Hostname": .value, "Env": .value,
+        "Dir": .value, "User": .value, "Groups": .value, "TTY": .value, "OpenStdin": .value, "ReadOnly": .value,
+        "Init": .value, "StopSignal": .value, "StopGracePeriod": .value, "Hosts": .value, "Sysctls": .value,
+        "CapabilityAdd": .value, "CapabilityDrop": .value,
+        "Isolation": .refused("--isolation", harmless: [.string("default")]),
+        "DNSConfig": .object(["Nameservers": .value, "Search": .value, "Options": .value]),
+        "Ulimits": .list(["Name": .value, "Soft": .value, "Hard": .value]),
+        "Mounts": .list(mount),
+        "Secrets": .refused("--secret"),
+        "Configs": .refused("--config"),
+        "OomScoreAdj": .refused("--oom-score-adj"),
+        "Healthcheck": .refused(
+            "--health-cmd",
+            harmless: [
+                .object(["Test": .array([.string("NONE")])]),
+                .object([
+                    "Test": .array([.string("NONE")]), "Interval": .integer(0), "Timeout": .integer(0),
+                    "StartPeriod": .integer(0), "Retries": .integer(0),
+                ]),
+            ]),
+        "Privileges": .object([
+            "CredentialSpec": .refused("--credential-spec"),
+            "SELinuxContext": .refused("SELinux labels"),
+            "NoNewPrivileges": .refused("no-new-privileges"),
+            "Seccomp": .refused("seccomp profiles", harmless: [.object(["Mode": .string("default")])]),
+            "AppArmor": .refused("AppArmor profiles", harmless: [.object(["Mode": .string("default")])]),
+        ]),
+    ])
+
+    private static let mount = BodySchema([
+        "Type": .value, "Source": .value, "Target": .value, "ReadOnly": .value, "Consistency": .value,
+        "BindOptions": .object([
+            "Propagation": .value, "NonRecursive": .value,
+            "CreateMountpoint": .refused("--mount bind-create-src"),
+            "ReadOnlyNonRecursive": .refused("--mount bind-recursive=writable"),
+            "ReadOnlyForceRecursive": .refused("--mount bind-recursive=readonly"),
+        ]),
+        "VolumeOptions": .object([
+            "NoCopy": .value, "Labels": .value, "DriverConfig": .object(["Name": .value, "Options": .value]),
+            "Subpath": .refused("--mount volume-subpath"),
+        ]),
+        "TmpfsOptions": .object([
+            "SizeBytes": .value, "Mode": .value, "Options": .refused("--mount tmpfs options"),
+        ]),
+        "ImageOptions": .refusedIfPresent("--mount type=image"),
+        "ClusterOptions": .refusedIfPresent("--mount type=cluster"),
+    ])
+
+    private static let attachment = BodySchema([
+        "Target": .value, "Aliases": .value, "DriverOpts": .refused("--network driver-opt"),
+    ])
+
+    private static let update = BodySchema([
+        "Parallelism": .value, "Delay": .value, "FailureAction": .value, "Monitor": .value,
+        "MaxFailureRatio": .value, "Order": .value,
+    ])
+
+    private static let quantity = BodySchema([
+        "NanoCPUs": .value, "MemoryBytes": .value, "Pids": .value,
+        "GenericResources": .refused("--generic-resource"),
+    ])
+}

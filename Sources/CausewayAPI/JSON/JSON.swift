@@ -1,0 +1,60 @@
+import FoundationEssentials
+import NIOCore
+
+/// Bodies to values and back.
+enum JSON {
+    static func bytes(_ value: some Encodable) throws(APIError) -> ByteBuffer {
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return ByteBuffer(bytes: try encoder.encode(value))
+        } catch {
+            throw APIError(500, "cannot write \(type(of: value)) as JSON: \(error)")
+        }
+    }
+
+    /// Reads a body; says where it is not JSON.
+    static func parse(_ body: ByteBuffer) throws(APIError) -> JSONValue {
+        try decode(Data(body.readableBytesView))
+    }
+
+    /// Reads a model's value out of what a schema let through.
+    static func model<T: Decodable>(_ value: JSONValue, as type: T.Type = T.self) throws(APIError) -> T {
+        let body = try bytes(value)
+        return try decode(Data(body.readableBytesView))
+    }
+
+    private static func decode<T: Decodable>(_ data: Data) throws(APIError) -> T {
+        do {
+            return try JSONDecoder().decode(T.self, from: data)
+        } catch let error as DecodingError {
+            throw APIError(400, describe(error))
+        } catch {
+            throw APIError(400, "invalid JSON: \(error)")
+        }
+    }
+
+    private static func describe(_ error: DecodingError) -> String {
+        switch error {
+        case .dataCorrupted(let context):
+            let cause = (context.underlyingError as? any CustomDebugStringConvertible)?.debugDescription
+            let place = path(context)
+            return place.isEmpty
+                ? "invalid JSON: \(cause ?? context.debugDescription)"
+                : "invalid value of \(place): \(context.debugDescription)"
+        case .keyNotFound(let key, let context):
+            return "missing field \(path(context, then: key)): it must be given"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            return "wrong type of \(path(context)): \(context.debugDescription)"
+        @unknown default: return "invalid JSON: \(error)"
+        }
+    }
+
+    private static func path(_ context: DecodingError.Context, then key: (any CodingKey)? = nil) -> String {
+        let keys = context.codingPath + (key.map { [$0] } ?? [])
+        return keys.reduce("") { text, key in
+            if let index = key.intValue { return "\(text)[\(index)]" }
+            return text.isEmpty ? key.stringValue : "\(text).\(key.stringValue)"
+        }
+    }
+}

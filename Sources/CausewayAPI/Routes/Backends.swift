@@ -1,0 +1,75 @@
+import CausewayEngine
+import CausewayModel
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// Whom the routes ask.
+struct Backends: Sendable {
+    var control: any SwarmControl
+    var engine: EngineClient
+    var logger: Logger
+
+    /// Refuses, in Docker's words, what only a manager can answer.
+    func requireManager() async throws(APIError) {
+        guard await control.isActive() else { throw APIError.notInSwarm }
+    }
+
+    func services() async throws(APIError) -> [Swarm.Service] {
+        try await requireManager()
+        return try await asking { () async throws(SwarmError) in try await control.services() }
+    }
+
+    func tasks() async throws(APIError) -> [Swarm.Task] {
+        try await requireManager()
+        return try await asking { () async throws(SwarmError) in try await control.tasks() }
+    }
+
+    func nodes() async throws(APIError) -> [Swarm.Node] {
+        try await requireManager()
+        return try await asking { () async throws(SwarmError) in try await control.nodes() }
+    }
+
+    func networks() async throws(APIError) -> [Swarm.Network] {
+        try await requireManager()
+        return try await asking { () async throws(SwarmError) in try await control.networks() }
+    }
+
+    func cluster() async throws(APIError) -> Swarm.Cluster {
+        try await requireManager()
+        return try await asking { () async throws(SwarmError) in try await control.cluster() }
+    }
+
+    func service(_ reference: String) async throws(APIError) -> Swarm.Service {
+        let all = try await services()
+        return try Reference.find(reference, in: all, kind: "service", id: \.id, name: \.spec.name)
+    }
+
+    func node(_ reference: String) async throws(APIError) -> Swarm.Node {
+        let all = try await nodes()
+        let own = reference == "self" ? await control.localNodeID() ?? reference : reference
+        return try Reference.find(own, in: all, kind: "node", id: \.id, name: \.description.hostname)
+    }
+
+    func task(_ reference: String) async throws(APIError) -> Swarm.Task {
+        let all = try await tasks()
+        return try Reference.find(reference, in: all, kind: "task", id: \.id, name: \.name)
+    }
+}
+
+extension APIRequest {
+    /// The body as a schema lets it through.
+    func body(_ schema: BodySchema) async throws(APIError) -> JSONValue {
+        let bytes = try await body()
+        if let type = headers.first(name: "content-type"), bytes.readableBytes > 0 {
+            let media = type.split(separator: ";").first.map(String.init)?.trimmingSpaces().lowercased()
+            guard media == "application/json" else {
+                throw APIError(400, "unsupported Content-Type header (\(type)): must be 'application/json'")
+            }
+        }
+        guard bytes.readableBytes > 0 else {
+            throw APIError(400, "invalid JSON: the body is empty, and it must be an object")
+        }
+        return try schema.canonicalize(try JSON.parse(bytes))
+    }
+}

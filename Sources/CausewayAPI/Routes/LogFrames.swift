@@ -1,0 +1,59 @@
+import NIOCore
+
+/// One line of a container's log: `[stream, 0, 0, 0, length (big endian)]`, then the line.
+struct LogFrame: Hashable, Sendable {
+    /// 1 standard output, 2 standard error, 3 an error of the daemon.
+    var stream: UInt8
+    var line: ByteBuffer
+
+    var bytes: ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeMultipleIntegers(stream, UInt8(0), UInt8(0), UInt8(0), UInt32(line.readableBytes))
+        buffer.writeImmutableBuffer(line)
+        return buffer
+    }
+
+    /// Puts the details in front of the line, or behind its time.
+    mutating func insert(details: String, afterTimestamp: Bool) {
+        var result = ByteBuffer()
+        let space = afterTimestamp ? line.readableBytesView.firstIndex(of: UInt8(ascii: " ")) : nil
+        if let space, let time = line.readSlice(length: space + 1 - line.readerIndex) {
+            result.writeImmutableBuffer(time)
+        }
+        result.writeString(details + " ")
+        result.writeImmutableBuffer(line)
+        line = result
+    }
+}
+
+/// Takes frames off a stream that comes in pieces.
+struct LogFrameReader: Sendable {
+    /// What a frame claims to hold, and cannot.
+    struct Malformed: Error, CustomStringConvertible {
+        var length: UInt32
+        var description: String { "a log frame claims \(length) bytes: the limit is \(LogFrameReader.limit)" }
+    }
+
+    /// Docker splits lines at 16 KiB; this leaves room for anything sane.
+    static let limit: UInt32 = 16 << 20
+
+    private var buffer = ByteBuffer()
+
+    mutating func add(_ bytes: ByteBuffer) {
+        var bytes = bytes
+        buffer.writeBuffer(&bytes)
+    }
+
+    mutating func next() throws(Malformed) -> LogFrame? {
+        let start = buffer.readerIndex
+        guard let stream = buffer.getInteger(at: start, as: UInt8.self),
+            let length = buffer.getInteger(at: start + 4, as: UInt32.self)
+        else { return nil }
+        guard length <= Self.limit else { throw Malformed(length: length) }
+        guard buffer.readableBytes >= 8 + Int(length) else { return nil }
+        buffer.moveReaderIndex(forwardBy: 8)
+        let line = buffer.readSlice(length: Int(length)) ?? ByteBuffer()
+        buffer.discardReadBytes()
+        return LogFrame(stream: stream, line: line)
+    }
+}

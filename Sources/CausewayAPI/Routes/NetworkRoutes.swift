@@ -1,0 +1,189 @@
+import CausewayEngine
+import CausewayModel
+import NIOCore
+import NIOHTTP1
+
+/// `/networks`: ours and Docker Engine's, side by side.
+struct NetworkRoutes: Sendable {
+    let backends: Backends
+
+    var routes: [Route] {
+        [
+            Route("GET", "/networks") { request throws(APIError) in try await list(request) },
+            Route("POST", "/networks/create") { request throws(APIError) in try await create(request) },
+            Route("POST", "/networks/prune") { request throws(APIError) in try await prune(request) },
+            Route("GET", "/networks/{id}") { request throws(APIError) in try await inspect(request) },
+            Route("DELETE", "/networks/{id}") { request throws(APIError) in try await remove(request) },
+            Route("POST", "/networks/{id}/connect") { request throws(APIError) in
+                try await attach(request, "docker network connect")
+            },
+            Route("POST", "/networks/{id}/disconnect") { request throws(APIError) in
+                try await attach(request, "docker network disconnect")
+            },
+        ]
+    }
+
+    // MARK: reading
+
+    private func list(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let filters = try NetworkFilters(request.query)
+        let query = request.query["filters"].map { [("filters", $0)] } ?? []
+        let theirs: [JSONValue] = try await askingEngine { () async throws(EngineError) in
+            try await backends.engine.get("/networks", query: query)
+        }
+        guard await backends.control.isActive() else { return try .json(theirs) }
+        let tasks = try await backends.tasks()
+        let services = try await backends.services()
+        let ours = try await backends.networks().filter { network in
+            filters.contains(network, isInUse: Self.isInUse(network, services, tasks))
+        }
+        let shown = ours.sorted { $0.id < $1.id }.map { Engine.Network($0) }
+        let own = try JSON.parse(try JSON.bytes(shown)).items ?? []
+        return try .json(own + theirs)
+    }
+
+    private func inspect(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let scope = request.query["scope"] ?? ""
+        guard let network = try await own(request.capture("id"), scope: scope) else {
+            guard scope != "swarm" else {
+                // The predefined networks are visible to a swarm's services.
+                if ["host", "bridge", "none"].contains(request.capture("id")) { return .passThrough(body: nil) }
+                throw APIError(404, "network \(request.capture("id")) not found")
+            }
+            return .passThrough(body: nil)
+        }
+        let tasks = try await backends.tasks()
+        var shown = Engine.Network(network, tasks: tasks)
+        if request.query.flag("verbose") { shown.addServices(try await backends.services(), tasks: tasks) }
+        return try .json(shown)
+    }
+
+    // MARK: writing
+
+    private func create(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let body = try await request.body()
+        guard let given = try? BodySchema.networkDriver.canonicalize(JSON.parse(body)),
+            given["Driver"] == .string("overlay")
+        else {
+            try await refuseNameOfOurs(in: body)
+            // Docker Engine makes it, or says what is wrong with it.
+            return .passThrough(body: body)
+        }
+        try await backends.requireManager()
+        let read = APIRequest(
+            method: request.method, query: request.query, version: request.version, headers: request.headers,
+            body: { () async throws(APIError) in body })
+        let spec = try NetworkBody.specification(try await read.body(.network))
+        try await refuseNameOfEngine(spec.name)
+        let network = try await asking { () async throws(SwarmError) in
+            try await backends.control.createNetwork(spec)
+        }
+        return try .json(Engine.NetworkCreated(id: network.id), status: 201)
+    }
+
+    private func remove(_ request: APIRequest) async throws(APIError) -> APIReply {
+        guard let network = try await own(request.capture("id")) else { return .passThrough(body: nil) }
+        try await asking { () async throws(SwarmError) in
+            try await backends.control.removeNetwork(network.id)
+        }
+        return .empty(204)
+    }
+
+    private func attach(_ request: APIRequest, _ command: String) async throws(APIError) -> APIReply {
+        guard let network = try await own(request.capture("id")) else { return .passThrough(body: nil) }
+        throw APIError(
+            501,
+            "containers of docker run cannot join the swarm's network \(network.spec.name) yet (\(command)): "
+                + "run a service on it instead")
+    }
+
+    private func prune(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let query = request.query["filters"].map { [("filters", $0)] } ?? []
+        let reply = try await askingEngine { () async throws(EngineError) in
+            try await backends.engine.raw(.POST, "/networks/prune", query: query)
+        }
+        guard reply.status == 200 else {
+            throw APIError(EngineError(status: reply.status, message: Self.message(reply.body)))
+        }
+        var names = try JSON.parse(reply.body)["NetworksDeleted"]?.items ?? []
+        if await backends.control.isActive() { names += try await pruneOwn(request.query).map { .string($0) } }
+        return try .json(JSONValue.object(["NetworksDeleted": names.isEmpty ? .null : .array(names)]))
+    }
+
+    private func pruneOwn(_ query: Query) async throws(APIError) -> [String] {
+        let filters = try Filters(query, allowed: ["label", "label!", "until"])
+        // An age is asked of the engine's own networks; ours are kept rather than guessed at.
+        guard filters["until"].isEmpty else { return [] }
+        let tasks = try await backends.tasks()
+        let services = try await backends.services()
+        var names: [String] = []
+        for network in try await backends.networks()
+        where !network.spec.isIngress && !Self.isInUse(network, services, tasks)
+            && filters.allows(labels: network.spec.labels)
+            && filters["label!"].allSatisfy({ !Self.carries($0, network.spec.labels) }) {
+            try await asking { () async throws(SwarmError) in
+                try await backends.control.removeNetwork(network.id)
+            }
+            names.append(network.spec.name)
+        }
+        return names
+    }
+
+    // MARK: whose is it
+
+    /// Our network of that name or identifier; `nil` when it is, or may be, the engine's.
+    private func own(_ reference: String, scope: String = "") async throws(APIError) -> Swarm.Network? {
+        guard scope != "local", await backends.control.isActive() else { return nil }
+        let ours = try await backends.networks()
+        if let exact = ours.first(where: { $0.id == reference || $0.spec.name == reference }) { return exact }
+        let candidate = try Reference.findIfAny(reference, in: ours, kind: "network", id: \.id, name: \.spec.name)
+        guard let candidate, scope != "swarm" else { return candidate }
+        // The beginning of an identifier of ours may be a whole name of the engine's.
+        let theirs = try await askingEngine { () async throws(EngineError) in
+            try await backends.engine.raw(.GET, "/networks/\(reference)")
+        }
+        return theirs.status == 404 ? candidate : nil
+    }
+
+    private func refuseNameOfOurs(in body: ByteBuffer) async throws(APIError) {
+        guard await backends.control.isActive(),
+            let name = try? BodySchema.networkDriver.canonicalize(JSON.parse(body))["Name"]?.text,
+            try await backends.networks().contains(where: { $0.spec.name == name })
+        else { return }
+        throw APIError(409, "network with name \(name) already exists")
+    }
+
+    private func refuseNameOfEngine(_ name: String) async throws(APIError) {
+        if ["bridge", "host", "none"].contains(name) {
+            throw APIError(403, "operation is not permitted on predefined \(name) network")
+        }
+        let theirs: [JSONValue] = try await askingEngine { () async throws(EngineError) in
+            try await backends.engine.get("/networks")
+        }
+        if theirs.contains(where: { $0["Name"] == .string(name) }) {
+            throw APIError(409, "network with name \(name) already exists")
+        }
+    }
+
+    private static func isInUse(
+        _ network: Swarm.Network, _ services: [Swarm.Service], _ tasks: [Swarm.Task]
+    ) -> Bool {
+        services.contains { service in
+            service.spec.attachments.contains { $0.target == network.id || $0.target == network.spec.name }
+        }
+            || tasks.contains { task in
+                task.desiredState <= .running && task.status.state <= .running
+                    && task.networks.contains { $0.networkID == network.id }
+            }
+    }
+
+    private static func carries(_ wanted: String, _ labels: [String: String]) -> Bool {
+        let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let value = labels[String(parts[0])] else { return false }
+        return parts.count == 1 || value == parts[1]
+    }
+
+    private static func message(_ body: ByteBuffer) -> String {
+        (try? JSON.parse(body))?["message"]?.text ?? String(buffer: body)
+    }
+}

@@ -1,0 +1,68 @@
+import CausewayModel
+import NIOCore
+
+/// `/swarm`.
+struct SwarmRoutes: Sendable {
+    let backends: Backends
+
+    var routes: [Route] {
+        [
+            Route("GET", "/swarm") { _ throws(APIError) in
+                try .json(Engine.Cluster(try await backends.cluster(), showsTokens: true))
+            },
+            Route("POST", "/swarm/init") { request throws(APIError) in try await initialize(request) },
+            Route("POST", "/swarm/leave") { request throws(APIError) in
+                try await asking { () async throws(SwarmError) in
+                    try await backends.control.leave(force: request.query.flag("force"))
+                }
+                return .empty(200)
+            },
+            Route("POST", "/swarm/update") { request throws(APIError) in try await update(request) },
+            Route("POST", "/swarm/join") { _ throws(APIError) in try await join() },
+            Route("GET", "/swarm/unlockkey") { _ throws(APIError) in
+                try await backends.requireManager()
+                // Docker's answer of a swarm that does not lock: the CLI says "no unlock key is set".
+                return try .json(["UnlockKey": ""])
+            },
+            Route("POST", "/swarm/unlock") { _ throws(APIError) in
+                try await backends.requireManager()
+                throw APIError(409, "swarm is not locked")
+            },
+        ]
+    }
+
+    private func initialize(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let given: InitBody = try JSON.model(try await request.body(.swarmInit))
+        guard await !backends.control.isActive() || given.forceNewCluster == true else {
+            throw APIError.alreadyInSwarm
+        }
+        let wanted = try given.resolved(by: HostAddresses())
+        let node = try await asking { () async throws(SwarmError) in try await backends.control.initialize(wanted) }
+        return try .json(node)
+    }
+
+    private func join() async throws(APIError) -> APIReply {
+        if await backends.control.isActive() { throw APIError.alreadyInSwarm }
+        throw APIError(
+            501, "joining a swarm (docker swarm join) is not supported by Causeway yet: a swarm has one node for now")
+    }
+
+    private func update(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let cluster = try await backends.cluster()
+        let version = try request.query.version(of: "swarm")
+        let given: Swarm.ClusterSpec = try JSON.model(try await request.body(.cluster))
+        guard !request.query.flag("rotateManagerUnlockKey") else {
+            throw APIError(501, "rotateManagerUnlockKey (--autolock) is not supported by Causeway yet")
+        }
+        guard given.caConfig?.forceRotate ?? 0 == cluster.spec.caConfig?.forceRotate ?? 0 else {
+            throw APIError(
+                501, "CAConfig.ForceRotate (docker swarm ca --rotate) is not supported by Causeway yet; leave it as it is")
+        }
+        try await asking { () async throws(SwarmError) in
+            try await backends.control.updateCluster(
+                given, version: version, rotateWorkerToken: request.query.flag("rotateWorkerToken"),
+                rotateManagerToken: request.query.flag("rotateManagerToken"))
+        }
+        return .empty(200)
+    }
+}

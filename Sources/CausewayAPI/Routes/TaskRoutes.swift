@@ -1,0 +1,89 @@
+import CausewayModel
+
+/// `/tasks`.
+struct TaskRoutes: Sendable {
+    let backends: Backends
+
+    var routes: [Route] {
+        [
+            Route("GET", "/tasks") { request throws(APIError) in try await list(request) },
+            Route("GET", "/tasks/{id}") { request throws(APIError) in
+                let task = try await backends.task(request.capture("id"))
+                return try .json(Engine.Task(task, networks: try await networksByID()))
+            },
+        ]
+    }
+
+    private func list(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let filters = try Filters(
+            request.query,
+            allowed: ["id", "name", "label", "service", "node", "desired-state", "runtime", "_up-to-date"])
+        let selection = try await TaskSelection(filters, backends)
+        let networks = try await networksByID()
+        let found = try await backends.tasks().filter { selection.contains($0) }
+        return try .json(found.sorted { $0.id < $1.id }.map { Engine.Task($0, networks: networks) })
+    }
+
+    private func networksByID() async throws(APIError) -> [Swarm.ID: Swarm.Network] {
+        Dictionary(try await backends.networks().map { ($0.id, $0) }) { first, _ in first }
+    }
+}
+
+/// Which tasks a list is to hold.
+struct TaskSelection: Sendable {
+    private let filters: Filters
+    private let states: [Swarm.Task.State]
+    private let upToDate: Bool?
+    private let services: [Swarm.ID: Swarm.Service]
+
+    /// Resolves names of services and nodes; an unknown one is refused.
+    init(_ filters: Filters, _ backends: Backends) async throws(APIError) {
+        var filters = filters
+        var ids: [Swarm.ID] = []
+        for reference in filters["service"] { ids.append(try await backends.service(reference).id) }
+        filters.replace("service", with: ids)
+        ids = []
+        for reference in filters["node"] { ids.append(try await backends.node(reference).id) }
+        filters.replace("node", with: ids)
+        let services = try await backends.services()
+        try self.init(resolved: filters, services: services)
+    }
+
+    init(resolved filters: Filters, services: [Swarm.Service]) throws(APIError) {
+        self.filters = filters
+        self.services = Dictionary(services.map { ($0.id, $0) }) { first, _ in first }
+        upToDate = try filters.flag("_up-to-date")
+        var states: [Swarm.Task.State] = []
+        for word in filters["desired-state"] where !word.isEmpty {
+            guard let state = Swarm.Task.State(word.lowercased()) else {
+                throw APIError(400, "Invalid desired-state filter: '\(word)'")
+            }
+            states.append(state)
+        }
+        self.states = states
+    }
+
+    func contains(_ task: Swarm.Task) -> Bool {
+        filters.allows("id") { task.id.hasPrefix($0) }
+            && filters.allows("name") { task.name.hasPrefix($0) }
+            && filters.allows(labels: task.serviceLabels)
+            && filters.allows("service") { task.serviceID == $0 }
+            && filters.allows("node") { task.nodeID == $0 }
+            && filters.allows("runtime") { $0 == "container" }
+            && (states.isEmpty || states.contains(task.desiredState))
+            && (upToDate == nil || upToDate == isUpToDate(task))
+    }
+
+    /// Whether the task is what its service's specification says now.
+    ///
+    /// Where it runs does not matter: a change of constraints that its node still meets replaces nothing.
+    private func isUpToDate(_ task: Swarm.Task) -> Bool {
+        guard let service = services[task.serviceID] else { return false }
+        if task.specVersion == service.specVersion { return true }
+        var old = task.spec
+        var new = service.spec.taskTemplate
+        old.placement = nil
+        new.placement = nil
+        return old == new && task.ports == service.endpoint.ports
+    }
+}

@@ -1,0 +1,69 @@
+import NIOCore
+
+/// The `filters` parameter: for each key the values that it may have.
+///
+/// Comes in two encodings: `{"label":{"a=b":true}}` (the CLI) and `{"label":["a=b"]}` (docker-py).
+struct Filters: Sendable {
+    private(set) var values: [String: [String]] = [:]
+
+    init() {}
+
+    /// - Parameter allowed: The keys that the call knows; another one is refused in Docker's words.
+    init(_ query: Query, allowed: Set<String>) throws(APIError) {
+        guard let text = query["filters"], !text.isEmpty else { return }
+        guard case .object(let given) = try Self.parse(text) else {
+            throw APIError(400, "invalid filters: they must be a JSON object")
+        }
+        for (key, value) in given.sorted(by: { $0.key < $1.key }) {
+            guard allowed.contains(key) else { throw APIError(400, "Invalid filter '\(key)'") }
+            values[key] = try Self.list(value, key)
+        }
+    }
+
+    subscript(_ key: String) -> [String] { values[key] ?? [] }
+
+    mutating func replace(_ key: String, with list: [String]) { values[key] = list }
+
+    /// Whether one of the key's values passes, or there is none.
+    func allows(_ key: String, where passes: (String) -> Bool) -> Bool {
+        let wanted = self[key]
+        return wanted.isEmpty || wanted.contains(where: passes)
+    }
+
+    /// Whether all of the key's values are labels: `k` or `k=v`.
+    func allows(_ key: String = "label", labels: [String: String]) -> Bool {
+        self[key].allSatisfy { wanted in
+            let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let value = labels[String(parts[0])] else { return false }
+            return parts.count == 1 || value == parts[1]
+        }
+    }
+
+    /// The one boolean of a key, if it is given.
+    func flag(_ key: String) throws(APIError) -> Bool? {
+        let wanted = Set(self[key].map { $0.lowercased() })
+        guard !wanted.isEmpty else { return nil }
+        let yes = !wanted.isDisjoint(with: ["1", "true"])
+        let no = !wanted.isDisjoint(with: ["0", "false"])
+        guard yes != no else { throw APIError(400, "Invalid filter '\(key)=\(self[key].joined(separator: ","))'") }
+        return yes
+    }
+
+    private static func parse(_ text: String) throws(APIError) -> JSONValue {
+        do { return try JSON.parse(ByteBuffer(string: text)) } catch {
+            throw APIError(400, "invalid filters '\(text)': \(error.message)")
+        }
+    }
+
+    private static func list(_ value: JSONValue, _ key: String) throws(APIError) -> [String] {
+        switch value {
+        case .object(let flags): return flags.filter { $0.value != .bool(false) }.keys.sorted()
+        case .array(let items):
+            let texts = items.compactMap(\.text)
+            guard texts.count == items.count else { throw APIError(400, "Invalid filter '\(key)': values must be text") }
+            return texts
+        case .string(let text): return [text]
+        default: throw APIError(400, "Invalid filter '\(key)': it must be a list or an object")
+        }
+    }
+}

@@ -1,0 +1,162 @@
+import CausewayEngine
+import NIOCore
+import Synchronization
+
+/// Hands one request through to Docker Engine, and its answer back, byte for byte.
+///
+/// Only the version in the path may have been rewritten before. Either side's end is the other side's end: a client
+/// that leaves takes its request with it. Throws an ``EngineError`` as long as nothing has been answered.
+final class PassThrough: Sendable {
+    /// What may happen on the client's connection afterwards.
+    enum Outcome: Sendable {
+        case nextRequest
+        case close
+    }
+
+    private enum Part: Sendable {
+        case uploadEnded
+        case answered(Outcome)
+        case hijackEnded
+        case backClosed
+    }
+
+    private let front: ByteChannel
+    private let back: ByteChannel
+    private let head: RequestHead
+    private let body: BodyScanner
+    private let isBodySent: Atomic<Bool>
+
+    /// - Parameter body: What of the request's body is still to come from the client.
+    init(front: ByteChannel, back: ByteChannel, head: RequestHead, body: BodyScanner) {
+        self.front = front
+        self.back = back
+        self.head = head
+        self.body = body
+        isBodySent = Atomic(body.isComplete)
+    }
+
+    /// Runs until the answer is complete, or both directions of a hijacked connection have ended.
+    func run() async throws -> Outcome {
+        let (switched, switcher) = AsyncStream.makeStream(of: Void.self)
+        return try await withThrowingTaskGroup(of: Part.self) { group in
+            group.addTask { try await self.upload(switched) }
+            group.addTask { try await self.download(switcher) }
+            // However it ends, nobody shall wait on: a write ends only with its connection.
+            defer {
+                back.close()
+                group.cancelAll()
+            }
+            return try await self.outcome(of: &group)
+        }
+    }
+
+    private func outcome(of group: inout ThrowingTaskGroup<Part, any Error>) async throws -> Outcome {
+        var hasUploadEnded = false
+        var hasHijackEnded = false
+        while let part = try await group.next() {
+            switch part {
+            case .uploadEnded: hasUploadEnded = true
+            case .answered(let outcome): return isBodySent.load(ordering: .acquiring) ? outcome : .close
+            case .hijackEnded:
+                hasHijackEnded = true
+                group.addTask { [back] in
+                    await back.untilClosed()
+                    return .backClosed
+                }
+            case .backClosed: return .close
+            }
+            if hasUploadEnded, hasHijackEnded { return .close }
+        }
+        return .close
+    }
+
+    // MARK: client to engine
+
+    private func upload(_ switched: AsyncStream<Void>) async throws -> Part {
+        guard try await uploadBody() else { return .uploadEnded }
+        isBodySent.store(true, ordering: .releasing)
+        if head.asksForUpgrade {
+            for await _ in switched { return try await uploadRaw() }
+            return .uploadEnded
+        }
+        // Nothing more of this request is to come. If the client goes, the engine shall know.
+        do { try await front.untilInputClosed() } catch { return .uploadEnded }
+        await passOnEndOfFront()
+        return .uploadEnded
+    }
+
+    /// Returns `false` when the engine would not have all of it: it may have answered already.
+    private func uploadBody() async throws -> Bool {
+        var scanner = body
+        while !scanner.isComplete {
+            guard var bytes = try await front.read() else {
+                throw EngineError(status: 400, message: "the request's body ended before it was complete")
+            }
+            let part = try scanner.take(from: &bytes)
+            await front.unread(bytes)
+            do { try await back.write(part) } catch { return false }
+        }
+        return true
+    }
+
+    private func uploadRaw() async throws -> Part {
+        while let bytes = try await front.read() {
+            do { try await back.write(bytes) } catch { return .uploadEnded }
+        }
+        await passOnEndOfFront()
+        return .uploadEnded
+    }
+
+    /// Half an end is passed on as half an end, a whole one as a whole one.
+    private func passOnEndOfFront() async {
+        if front.isOpen {
+            await back.closeOutput()
+        } else {
+            back.close()
+        }
+    }
+
+    // MARK: engine to client
+
+    private func download(_ switcher: AsyncStream<Void>.Continuation) async throws -> Part {
+        defer { switcher.finish() }
+        let (answer, framing) = try await responseHead()
+        try await front.write(answer.head.bytes)
+        if answer.status == 101 {
+            switcher.yield()
+            while let bytes = try await back.read() { try await front.write(bytes) }
+            await front.closeOutput()
+            return .hijackEnded
+        }
+        var scanner = BodyScanner(framing)
+        while !scanner.isComplete {
+            guard var bytes = try await back.read() else { break }
+            try await front.write(try scanner.take(from: &bytes))
+        }
+        guard scanner.mayEndHere else { throw HTTPFault(502, "Docker Engine ended its answer early") }
+        return .answered(framing != .untilClose && !answer.closes && head.keepsAlive ? .nextRequest : .close)
+    }
+
+    /// The head of the final answer; heads that only say "go on" are passed on.
+    private func responseHead() async throws -> (ResponseHead, BodyFraming) {
+        var buffer = ByteBuffer()
+        do {
+            while true {
+                while let message = try MessageHead.take(from: &buffer) {
+                    let answer = try ResponseHead(message)
+                    guard answer.isInterim else {
+                        await back.unread(buffer)
+                        return (answer, try BodyFraming(response: answer, to: head.method))
+                    }
+                    try await front.write(message.bytes)
+                }
+                guard var bytes = try await back.read() else {
+                    throw HTTPFault(502, "Docker Engine closed the connection without an answer")
+                }
+                buffer.writeBuffer(&bytes)
+            }
+        } catch let fault as HTTPFault {
+            throw EngineError(status: 502, message: fault.message)
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import CausewayModel
+
+extension Engine {
+    /// A node (`GET /nodes/{id}`).
+    struct Node: Encodable {
+        struct Platform: Encodable {
+            var architecture: String
+            var os: String
+
+            enum CodingKeys: String, CodingKey {
+                case architecture = "Architecture"
+                case os = "OS"
+            }
+        }
+
+        struct Resources: Encodable {
+            var nanoCPUs: Int64
+            var memoryBytes: Int64
+
+            enum CodingKeys: String, CodingKey {
+                case nanoCPUs = "NanoCPUs"
+                case memoryBytes = "MemoryBytes"
+            }
+        }
+
+        struct EngineDescription: Encodable {
+            struct Plugin: Encodable {
+                var type: String
+                var name: String
+
+                enum CodingKeys: String, CodingKey {
+                    case type = "Type"
+                    case name = "Name"
+                }
+            }
+
+            var version: String
+            var labels: [String: String]
+            var plugins: [Plugin]
+
+            enum CodingKeys: String, CodingKey {
+                case version = "EngineVersion"
+                case labels = "Labels"
+                case plugins = "Plugins"
+            }
+        }
+
+        struct Description: Encodable {
+            var hostname: String
+            var platform: Platform
+            var resources: Resources
+            var engine: EngineDescription
+            var tls: TLS
+
+            enum CodingKeys: String, CodingKey {
+                case hostname = "Hostname"
+                case platform = "Platform"
+                case resources = "Resources"
+                case engine = "Engine"
+                case tls = "TLSInfo"
+            }
+        }
+
+        struct Status: Encodable {
+            var state: Swarm.Node.State
+            var message: String?
+            var address: IPAddress
+
+            enum CodingKeys: String, CodingKey {
+                case state = "State"
+                case message = "Message"
+                case address = "Addr"
+            }
+        }
+
+        struct ManagerStatus: Encodable {
+            var isLeader: Bool?
+            var reachability: String
+            var address: String
+
+            enum CodingKeys: String, CodingKey {
+                case isLeader = "Leader"
+                case reachability = "Reachability"
+                case address = "Addr"
+            }
+        }
+
+        var id: String
+        var version: Swarm.Version
+        var createdAt: Timestamp
+        var updatedAt: Timestamp
+        var spec: Swarm.Node.Spec
+        var description: Description
+        var status: Status
+        var managerStatus: ManagerStatus?
+
+        enum CodingKeys: String, CodingKey {
+            case id = "ID"
+            case version = "Version"
+            case createdAt = "CreatedAt"
+            case updatedAt = "UpdatedAt"
+            case spec = "Spec"
+            case description = "Description"
+            case status = "Status"
+            case managerStatus = "ManagerStatus"
+        }
+
+        init(_ node: Swarm.Node, cluster: Swarm.Cluster) {
+            id = node.id
+            version = node.meta.version
+            createdAt = node.meta.createdAt
+            updatedAt = node.meta.updatedAt
+            spec = node.spec
+            description = Description(node.description, tls: TLS(cluster))
+            status = Status(
+                state: node.state, message: node.message.isEmpty ? nil : node.message, address: node.address)
+            guard node.spec.role == .manager else { return }
+            managerStatus = ManagerStatus(
+                isLeader: node.isLeader ? true : nil,
+                reachability: node.state == .ready ? "reachable" : "unreachable",
+                address: ManagerAddress.text(node.address, cluster))
+        }
+    }
+}
+
+extension Engine.Node.Description {
+    init(_ description: Swarm.Node.Description, tls: Engine.TLS) {
+        hostname = description.hostname
+        platform = Engine.Node.Platform(architecture: description.architecture, os: description.os)
+        resources = Engine.Node.Resources(
+            nanoCPUs: description.nanoCPUs, memoryBytes: description.memoryBytes)
+        engine = Engine.Node.EngineDescription(
+            version: description.engineVersion, labels: description.engineLabels,
+            plugins: [.init(type: "Network", name: "overlay"), .init(type: "Volume", name: "local")])
+        self.tls = tls
+    }
+}
+
+/// `10.0.0.1:2377`: where a manager listens for others.
+enum ManagerAddress {
+    static func text(_ address: IPAddress, _ cluster: Swarm.Cluster) -> String {
+        let port = cluster.listenAddress.split(separator: ":").last.flatMap { UInt16($0) } ?? 2377
+        return address.family == .ip6 ? "[\(address)]:\(port)" : "\(address):\(port)"
+    }
+}

@@ -1,0 +1,135 @@
+import CausewayModel
+
+extension Engine {
+    /// A service (`GET /services/{id}`).
+    struct Service: Encodable {
+        struct Endpoint: Encodable {
+            struct VirtualIP: Encodable {
+                var networkID: String
+                var address: String
+
+                enum CodingKeys: String, CodingKey {
+                    case networkID = "NetworkID"
+                    case address = "Addr"
+                }
+            }
+
+            var spec: Swarm.EndpointSpec
+            var ports: [Swarm.PortConfig]?
+            var virtualIPs: [VirtualIP]?
+
+            enum CodingKeys: String, CodingKey {
+                case spec = "Spec"
+                case ports = "Ports"
+                case virtualIPs = "VirtualIPs"
+            }
+        }
+
+        /// How many tasks run, of how many (`?status=true`).
+        struct Status: Encodable {
+            var running: Int
+            var desired: Int
+            let completed = 0
+
+            enum CodingKeys: String, CodingKey {
+                case running = "RunningTasks"
+                case desired = "DesiredTasks"
+                case completed = "CompletedTasks"
+            }
+        }
+
+        var id: String
+        var version: Swarm.Version
+        var createdAt: Timestamp
+        var updatedAt: Timestamp
+        var spec: Swarm.ServiceSpec
+        var previousSpec: Swarm.ServiceSpec?
+        var endpoint: Endpoint
+        var updateStatus: Swarm.UpdateStatus?
+        var status: Status?
+
+        enum CodingKeys: String, CodingKey {
+            case id = "ID"
+            case version = "Version"
+            case createdAt = "CreatedAt"
+            case updatedAt = "UpdatedAt"
+            case spec = "Spec"
+            case previousSpec = "PreviousSpec"
+            case endpoint = "Endpoint"
+            case updateStatus = "UpdateStatus"
+            case status = "ServiceStatus"
+        }
+
+        init(_ service: Swarm.Service, status: Status? = nil, insertsDefaults: Bool = false) {
+            id = service.id
+            version = service.meta.version
+            createdAt = service.meta.createdAt
+            updatedAt = service.meta.updatedAt
+            spec = ServiceDefaults.shown(service.spec, insertsAll: insertsDefaults)
+            previousSpec = service.previousSpec.map { ServiceDefaults.shown($0, insertsAll: false) }
+            endpoint = Endpoint(service.endpoint, spec: service.spec.endpointSpec)
+            updateStatus = service.updateStatus
+            self.status = status
+        }
+    }
+}
+
+extension Engine.Service.Endpoint {
+    init(_ endpoint: Swarm.Endpoint, spec: Swarm.EndpointSpec?) {
+        self.spec = spec ?? Swarm.EndpointSpec(mode: endpoint.mode)
+        if self.spec.mode == nil { self.spec.mode = endpoint.mode }
+        ports = endpoint.ports.isEmpty ? nil : endpoint.ports
+        let addresses = endpoint.virtualIPs.flatMap { vip in
+            // Docker knows one address for each network: the IPv4 one, if there is any.
+            let address = vip.addresses.first { $0.family == .ip } ?? vip.addresses.first
+            return address.map { [VirtualIP(networkID: vip.networkID, address: $0.description)] } ?? []
+        }
+        virtualIPs = addresses.isEmpty ? nil : addresses
+    }
+}
+
+/// What Docker fills in where a client said nothing.
+enum ServiceDefaults {
+    /// On the way in: part of the stored specification from then on.
+    static func filled(_ spec: Swarm.ServiceSpec) -> Swarm.ServiceSpec {
+        var spec = spec
+        spec.taskTemplate.runtime = "container"
+        spec.taskTemplate.forceUpdate = spec.taskTemplate.forceUpdate ?? 0
+        spec.taskTemplate.containerSpec?.isolation = "default"
+        return spec
+    }
+
+    /// On the way out.
+    ///
+    /// - Parameter insertsAll: `?insertDefaults=true`: also what the orchestrator assumes.
+    static func shown(_ spec: Swarm.ServiceSpec, insertsAll: Bool) -> Swarm.ServiceSpec {
+        var spec = filled(spec)
+        guard insertsAll else { return spec }
+        if spec.taskTemplate.containerSpec?.stopGracePeriod == nil {
+            spec.taskTemplate.containerSpec?.stopGracePeriod = .seconds(10)
+        }
+        spec.taskTemplate.restartPolicy = restartPolicy(spec.taskTemplate.restartPolicy)
+        spec.updateConfig = updateConfig(spec.updateConfig)
+        spec.rollbackConfig = updateConfig(spec.rollbackConfig)
+        return spec
+    }
+
+    private static func restartPolicy(_ given: Swarm.RestartPolicy?) -> Swarm.RestartPolicy {
+        var policy = given ?? Swarm.RestartPolicy()
+        policy.condition = policy.condition ?? .any
+        policy.delay = policy.delay ?? .seconds(5)
+        policy.maxAttempts = policy.maxAttempts ?? 0
+        return policy
+    }
+
+    private static func updateConfig(_ given: Swarm.UpdateConfig?) -> Swarm.UpdateConfig {
+        if let given { return given }
+        var config = Swarm.UpdateConfig()
+        config.parallelism = 1
+        config.failureAction = "pause"
+        config.monitor = .seconds(5)
+        config.maxFailureRatio = 0
+        config.order = "stop-first"
+        return config
+    }
+}

@@ -1,0 +1,135 @@
+import CausewayKernel
+import CausewayModel
+import Glibc
+
+/// One look at what is ours in the calling thread's namespace.
+struct Observation {
+    let scope: LinuxKernel.Scope
+    /// Its path, for errors.
+    let namespace: String
+
+    func state(sysctls: [String]) throws(KernelError) -> KernelState {
+        var state = KernelState()
+        let tables: [NetfilterSocket.TableName]
+        do throws(NetlinkError) {
+            try readRoute(&state)
+            tables = try NetfilterSocket().tables()
+        } catch {
+            throw error.kernelError("read namespace \(namespace)")
+        }
+        for table in tables.sorted(by: { $0.family.rawValue < $1.family.rawValue })
+        where table.name == KernelState.tableName {
+            state.tables += try list(table)
+        }
+        for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
+        if scope == .host { state.forwardAccepts = try forwardAccepts(tables) }
+        return state
+    }
+
+    /// Only our own table gives packets the mark that others are to accept: where nobody filters, there is something
+    /// to accept as long as there is that table.
+    private func forwardAccepts(_ tables: [NetfilterSocket.TableName]) throws(KernelError) -> Set<IPFamily> {
+        var families: Set<IPFamily> = []
+        for family in IPFamily.allCases {
+            switch try ForwardEntry(family, nftables: tables).state() {
+            case .present: families.insert(family)
+            case .missing: break
+            case .notFiltered:
+                if tables.contains(where: { $0.name == KernelState.tableName }) { families.insert(family) }
+            }
+        }
+        return families
+    }
+
+    private func list(_ table: NetfilterSocket.TableName) throws(KernelError) -> [Nft.Table] {
+        do throws(KernelError) {
+            return try Nftables.list(table.family, table.name)
+        } catch {
+            // Deleted between the two looks.
+            guard error.reason == .notFound else { throw error }
+            return []
+        }
+    }
+
+    // MARK: rtnetlink
+
+    private func readRoute(_ state: inout KernelState) throws(NetlinkError) {
+        let socket = try RouteSocket()
+        let links = try socket.links()
+        let names = Dictionary(links.map { ($0.index, $0.name) }) { $1 }
+        let ours = links.filter { scope.owns(link: $0.name) }
+        let indices = Set(ours.map(\.index))
+        for link in ours { state.links[link.name] = try self.link(link, socket) }
+
+        for address in try socket.addresses() where indices.contains(address.linkIndex) {
+            let link = names[address.linkIndex] ?? ""
+            guard !address.isKernelMade(on: link) else { continue }
+            state.addresses.insert(Rtnl.Address(link: link, address: address.address))
+        }
+        for family in IPFamily.allCases {
+            for route in try socket.routes(family, protocol: Rtnl.causewayProtocol) {
+                state.routes.formUnion(route.routes(names: names).map(\.asDesired))
+            }
+        }
+        for neighbor in try socket.neighbors() where indices.contains(neighbor.linkIndex) && neighbor.isPermanent {
+            guard let address = neighbor.address, let link = names[neighbor.linkIndex] else { continue }
+            state.neighbors.insert(Rtnl.Neighbor(link: link, destination: neighbor.destination, address: address))
+        }
+    }
+
+    private func link(_ link: LinkMessage, _ socket: RouteSocket) throws(NetlinkError) -> Rtnl.Link {
+        let alias = LinkAlias(link.alias)
+        return Rtnl.Link(
+            name: link.name, kind: try kind(link, alias, socket),
+            address: alias.isAddressAutomatic ? nil : link.address, mtu: alias.isMTUAutomatic ? nil : link.mtu,
+            isUp: link.isUp, alias: alias.text)
+    }
+
+    private func kind(
+        _ link: LinkMessage, _ alias: LinkAlias, _ socket: RouteSocket
+    ) throws(NetlinkError) -> Rtnl.Link.Kind {
+        switch link.kind {
+        case "loopback": return .loopback
+        case "bridge": return .bridge
+        case "vxlan": return link.vxlan ?? .other("vxlan")
+        case "veth":
+            if scope == .task { return .vethPeer }
+            // The name may stand for another namespace by now, or for none: then the pair has to be made again.
+            guard let peer = alias.peer, let number = link.peerNamespaceID,
+                try number == self.number(ofNamespace: peer.namespace, socket)
+            else { return .other("veth") }
+            return .veth(peer: peer.name, namespace: peer.namespace)
+        default: return .other(link.kind)
+        }
+    }
+
+    private func number(ofNamespace name: String, _ socket: RouteSocket) throws(NetlinkError) -> Int32? {
+        let descriptor = open(NetworkNamespace(name: name).path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        do throws(NetlinkError) {
+            return try socket.number(ofNamespace: descriptor)
+        } catch {
+            // A file with no namespace behind it.
+            guard error.cause == .refused else { throw error }
+            return nil
+        }
+    }
+}
+
+extension Rtnl.Route {
+    /// The route as it was asked for: in IPv6 the kernel leads refusals to lo.
+    var asDesired: Rtnl.Route {
+        var route = self
+        if kind.isRefusal { route.link = nil }
+        return route
+    }
+
+    /// Why the kernel would give back another route than this one; `nil` when it would not.
+    var whyNotFaithful: String? {
+        if destination != destination.network { return "the destination has bits behind its prefix" }
+        if kind.isRefusal, link != nil || gateway != nil { return "a route that refuses has no link and no gateway" }
+        if destination.family == .ip6, scope != .global { return "IPv6 routes have global scope" }
+        return nil
+    }
+}

@@ -1,0 +1,150 @@
+import CausewayKernel
+import CausewayModel
+import Glibc
+
+/// Takes one step in the calling thread's namespace.
+struct StepTaker {
+    /// The step in the plan's words, for errors.
+    let text: String
+
+    /// Takes a step that rtnetlink can take; `false` says that it is not one.
+    func takeOverRoute(_ step: Plan.Step) throws(NetlinkError) -> Bool {
+        switch step {
+        case .linkAdd(let link): try add(link)
+        case .linkSet(let link, let old): try set(link, from: old)
+        case .linkDelete(let link):
+            var message = NetlinkWriter(type: RTM.deleteLink)
+            message.linkHeader(index: try index(link.name))
+            try request(message)
+        case .addressAdd(let address): try request(self.address(RTM.newAddress, address))
+        case .addressDelete(let address): try request(self.address(RTM.deleteAddress, address))
+        case .routeAdd(let route):
+            if let why = route.whyNotFaithful { throw NetlinkError(.refused, errno: EINVAL, detail: why) }
+            try request(self.route(RTM.newRoute, route))
+        case .routeDelete(let route): try request(self.route(RTM.deleteRoute, route))
+        case .neighborAdd(let neighbor): try add(neighbor)
+        case .neighborDelete(let neighbor):
+            try request(.neighborDelete(neighbor, linkIndex: try index(neighbor.link)))
+        case .tableReplace, .tableDelete, .elementsChange, .sysctlSet, .forwardAcceptAdd, .forwardAcceptDelete:
+            return false
+        }
+        return true
+    }
+
+    /// Takes any other step.
+    func takeOtherwise(_ step: Plan.Step) throws(KernelError) {
+        switch step {
+        case .sysctlSet(let name, let value): try Sysctl.write(name, value)
+        case .forwardAcceptAdd(let family): try entry(family).add(step: text)
+        case .forwardAcceptDelete(let family): try entry(family).delete(step: text)
+        default:
+            guard let commands = step.nftCommands else { return }
+            try Nftables.run(commands, step: text)
+        }
+    }
+
+    private func entry(_ family: IPFamily) throws(KernelError) -> ForwardEntry {
+        do throws(NetlinkError) {
+            return ForwardEntry(family, nftables: try NetfilterSocket().tables())
+        } catch {
+            throw error.kernelError(text)
+        }
+    }
+
+    // MARK: links
+
+    private func add(_ link: Rtnl.Link) throws(NetlinkError) {
+        var peerNamespace: Int32?
+        if case .veth(_, let name) = link.kind {
+            let path = NetworkNamespace(name: name).path
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw NetlinkError(.refused, errno: errno, detail: "no namespace \(path)") }
+            peerNamespace = descriptor
+        }
+        defer { if let peerNamespace { close(peerNamespace) } }
+        guard let message = NetlinkWriter.linkAdd(link, peerNamespace: peerNamespace) else {
+            throw NetlinkError(
+                .refused, errno: ENODEV, detail: "\(link.name) is not made by itself: it comes with its other end")
+        }
+        try request(message)
+        // The kernel takes no alias while it makes a link. Should this fail, the link has none, and is taken for
+        // another kind of link at the next look, and made anew.
+        let bare = Rtnl.Link(
+            name: link.name, kind: link.kind, address: link.address, mtu: link.mtu, isUp: false, alias: nil)
+        try set(link, from: bare, writesAlias: true)
+    }
+
+    private func set(_ link: Rtnl.Link, from old: Rtnl.Link, writesAlias: Bool = false) throws(NetlinkError) {
+        var message = NetlinkWriter(type: RTM.newLink)
+        message.linkHeader(index: try index(link.name), up: link.isUp == old.isUp ? nil : link.isUp)
+        if let mtu = link.mtu, mtu != old.mtu { message.attribute(IFLA.mtu, mtu) }
+        if let address = link.address, address != old.address {
+            message.attribute(IFLA.address) { $0.put(address.bytes) }
+        }
+        if writesAlias || LinkAlias(link) != LinkAlias(old) {
+            message.attribute(IFLA.alias) { $0.put(LinkAlias(link).description.utf8) }
+        }
+        try request(message)
+    }
+
+    // MARK: the rest
+
+    private func address(_ type: UInt16, _ address: Rtnl.Address) throws(NetlinkError) -> NetlinkWriter {
+        .address(type, address.address, linkIndex: try index(address.link))
+    }
+
+    private func route(_ type: UInt16, _ route: Rtnl.Route) throws(NetlinkError) -> NetlinkWriter {
+        var index: UInt32?
+        if let link = route.link { index = try self.index(link) }
+        return .route(type, route, linkIndex: index)
+    }
+
+    /// Takes the place of an entry that the kernel has learned, never of one that somebody has set.
+    private func add(_ neighbor: Rtnl.Neighbor) throws(NetlinkError) {
+        let index = try index(neighbor.link)
+        do throws(NetlinkError) {
+            try request(.neighborAdd(neighbor, linkIndex: index))
+        } catch {
+            guard error.errno == EEXIST,
+                let there = try RouteSocket().neighbors(linkIndex: index).first(where: {
+                    $0.destination == neighbor.destination && $0.linkIndex == index
+                }), !there.isPermanent
+            else { throw error }
+            try request(.neighborAdd(neighbor, linkIndex: index, replacing: true))
+        }
+    }
+
+    private func index(_ name: String) throws(NetlinkError) -> UInt32 {
+        let index = if_nametoindex(name)
+        guard index != 0 else { throw NetlinkError(.refused, errno: ENODEV, detail: "no link \(name)") }
+        return index
+    }
+
+    private func request(_ message: NetlinkWriter) throws(NetlinkError) {
+        try NetlinkSocket(.route).request(message)
+    }
+}
+
+extension Plan.Step {
+    /// What to do about a refusal, where more is known than the number tells.
+    func advice(_ errno: Int32) -> String? {
+        switch (self, errno) {
+        case (.linkAdd(let link), EOPNOTSUPP):
+            guard case .vxlan = link.kind else { return "load the module: modprobe veth" }
+            return "load the module: modprobe vxlan"
+        case (.linkAdd(let link), EEXIST): return "remove it, if nobody needs it: ip link delete \(link.name)"
+        case (.linkAdd(let link), ENODEV):
+            guard case .vethPeer = link.kind else { return nil }
+            return "add the end that owns the pair, in the host's namespace"
+        case (.routeAdd(let route), EEXIST):
+            return "another route has its place: ip route show \(route.destination) table \(route.table)"
+        case (.routeAdd, ENETDOWN): return "the link is down; the next round brings it up first"
+        case (.addressAdd, EACCES), (.addressAdd, EPERM):
+            return "IPv6 may be switched off on the link: set net.ipv6.conf.LINK.disable_ipv6 to 0"
+        case (.routeAdd(let route), EINVAL):
+            guard route.source != nil else { return nil }
+            return "the preferred source has to be an address of this namespace"
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import CLinux
+import CausewayKernel
+import Glibc
+import Synchronization
+
+/// A netlink socket that asks and waits for the answer.
+///
+/// It belongs to the namespace of the thread that made it, for good, and may then be used from any thread: one
+/// exchange at a time. Answers are matched by sequence number; what belongs to no question is dropped.
+package final class NetlinkSocket: Sendable {
+    package enum Family: Int32, Sendable {
+        case route = 0
+        case socketDiagnostics = 4
+        case netfilter = 12
+    }
+
+    /// How often a dump is repeated that changes disturbed.
+    private static let attempts = 10
+    /// More than the kernel puts into one buffer of a dump (32 KiB), and into any single message seen.
+    private static let bufferSize = 128 * 1024
+
+    package let descriptor: Int32
+    private let sequence = Mutex<UInt32>(1)
+
+    /// Opens a socket in the calling thread's namespace, as a member of multicast `groups`.
+    package init(_ family: Family, groups: [UInt32] = []) throws(NetlinkError) {
+        descriptor = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family.rawValue)
+        guard descriptor >= 0 else { throw NetlinkError(.call("socket"), errno: errno) }
+        // Comforts that old kernels lack: without them errors have fewer words and dumps more to read.
+        set(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+        set(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+        if family == .route { set(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1) }
+        // The forced size is root's; the other is cut to net.core.rmem_max.
+        if !set(SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20) { set(SOL_SOCKET, SO_RCVBUF, 8 << 20) }
+        // The kernel always answers: this only keeps a mistake of ours from waiting for ever.
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        for group in groups where !set(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, Int32(group)) {
+            let error = NetlinkError(.call("setsockopt NETLINK_ADD_MEMBERSHIP \(group)"), errno: errno)
+            close(descriptor)
+            throw error
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    @discardableResult
+    private func set(_ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
+        var value = value
+        return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+    }
+
+    // MARK: questions
+
+    /// Asks for one thing, or for a change, and returns what came before the acknowledgement.
+    @discardableResult
+    package func request(_ message: NetlinkWriter) throws(NetlinkError) -> [NetlinkMessage] {
+        var message = message
+        message.flags |= UInt16(NLM_F_REQUEST) | UInt16(NLM_F_ACK)
+        return try exchange(message)?.messages ?? []
+    }
+
+    /// Asks for all there is of a kind. A dump that changes disturb is repeated, so that it shows one moment.
+    package func dump(_ message: NetlinkWriter) throws(NetlinkError) -> [NetlinkMessage] {
+        var message = message
+        message.flags |= UInt16(NLM_F_REQUEST) | UInt16(NLM_F_ROOT) | UInt16(NLM_F_MATCH)
+        for _ in 0..<Self.attempts {
+            if let answer = try exchange(message), !answer.isInterrupted { return answer.messages }
+        }
+        throw NetlinkError(.disturbed, errno: EINTR)
+    }
+
+    private struct Answer {
+        var messages: [NetlinkMessage] = []
+        var isInterrupted = false
+    }
+
+    private func exchange(_ message: NetlinkWriter) throws(NetlinkError) -> Answer? {
+        let result = sequence.withLock { sequence -> Result<Answer, NetlinkError> in
+            sequence &+= 1
+            let number = sequence
+            return Result { () throws(NetlinkError) -> Answer in
+                try send(message.finished(sequence: number))
+                return try answer(to: number)
+            }
+        }
+        return try result.get()
+    }
+
+    private func send(_ bytes: [UInt8]) throws(NetlinkError) {
+        while true {
+            let sent = Glibc.send(descriptor, bytes, bytes.count, 0)
+            if sent == bytes.count { return }
+            if sent < 0, errno == EINTR { continue }
+            throw NetlinkError(.call("send"), errno: errno)
+        }
+    }
+
+    private func answer(to number: UInt32) throws(NetlinkError) -> Answer {
+        var answer = Answer()
+        while true {
+            let bytes = try receive()
+            let messages: [NetlinkMessage]
+            do throws(NetlinkReader.Malformed) {
+                messages = try NetlinkMessage.split(bytes)
+            } catch {
+                throw NetlinkError(error)
+            }
+            for message in messages where message.sequence == number {
+                if message.isInterrupted { answer.isInterrupted = true }
+                switch message.type {
+                case UInt16(NLMSG_ERROR), UInt16(NLMSG_DONE):
+                    let status = try status(of: message)
+                    guard status.errno == 0 else {
+                        throw NetlinkError(.refused, errno: status.errno, detail: status.words)
+                    }
+                    return answer
+                case UInt16(NLMSG_NOOP): continue
+                default: answer.messages.append(message)
+                }
+            }
+        }
+    }
+
+    private func status(of message: NetlinkMessage) throws(NetlinkError) -> (errno: Int32, words: String) {
+        do throws(NetlinkReader.Malformed) { return try message.status() } catch { throw NetlinkError(error) }
+    }
+
+    private func receive() throws(NetlinkError) -> [UInt8] {
+        var failure: Int32 = 0
+        var length = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: Self.bufferSize) { buffer, count in
+            repeat { length = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_TRUNC)) }
+            while length < 0 && errno == EINTR
+            failure = errno
+            count = max(0, min(length, buffer.count))
+        }
+        guard length >= 0 else { throw NetlinkError(.call("recv"), errno: failure) }
+        guard length <= Self.bufferSize else {
+            throw NetlinkError(.malformed, detail: "a message of \(length) bytes, \(Self.bufferSize) can be read")
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,82 @@
+import CLinux
+import CausewayKernel
+
+/// nfnetlink of one namespace: which nftables there are, without asking for what is in them.
+package struct NetfilterSocket: Sendable {
+    /// A table's name, and what tells who made it.
+    package struct TableName: Hashable, Sendable {
+        package var family: Nft.Family
+        package var name: String
+    }
+
+    package struct ChainName: Hashable, Sendable {
+        package var table: TableName
+        package var name: String
+        package var isBase: Bool
+    }
+
+    package let socket: NetlinkSocket
+
+    /// Opens it in the calling thread's namespace.
+    package init() throws(NetlinkError) { socket = try NetlinkSocket(.netfilter) }
+
+    package func tables() throws(NetlinkError) -> [TableName] {
+        try all(NFT_MSG_GETTABLE) { family, attributes in
+            attributes.string(UInt16(NFTA_TABLE_NAME.rawValue)).map { TableName(family: family, name: $0) }
+        }
+    }
+
+    package func chains() throws(NetlinkError) -> [ChainName] {
+        try all(NFT_MSG_GETCHAIN) { family, attributes in
+            guard let table = attributes.string(UInt16(NFTA_CHAIN_TABLE.rawValue)),
+                let name = attributes.string(UInt16(NFTA_CHAIN_NAME.rawValue))
+            else { return nil }
+            return ChainName(
+                table: TableName(family: family, name: table), name: name,
+                isBase: attributes[UInt16(NFTA_CHAIN_HOOK.rawValue)] != nil)
+        }
+    }
+
+    private func all<T>(
+        _ what: nf_tables_msg_types, _ decode: (Nft.Family, NetlinkAttributes) -> T?
+    ) throws(NetlinkError) -> [T] {
+        let question = NetlinkWriter.netfilter(UInt16(NFNL_SUBSYS_NFTABLES), UInt16(what.rawValue))
+        var all: [T] = []
+        for message in try socket.dump(question) {
+            do throws(NetlinkReader.Malformed) {
+                var reader = NetlinkReader(message.payload)
+                let family = try reader.read(UInt8.self)
+                _ = try reader.take(3)
+                let attributes = try reader.attributes()
+                if let family = Nft.Family(netlink: family), let one = decode(family, attributes) { all.append(one) }
+            } catch {
+                throw NetlinkError(error)
+            }
+        }
+        return all
+    }
+}
+
+extension NetlinkWriter {
+    /// A message of a netfilter subsystem, nfgenmsg written.
+    static func netfilter(_ subsystem: UInt16, _ message: UInt16, family: UInt8 = 0, flags: UInt16 = 0) -> Self {
+        var writer = NetlinkWriter(type: subsystem << 8 | message, flags: flags)
+        writer.put([family, 0, 0, 0])
+        return writer
+    }
+}
+
+extension Nft.Family {
+    /// `NFPROTO_…`
+    init?(netlink: UInt8) {
+        switch netlink {
+        case 1: self = .inet
+        case 2: self = .ip
+        case 3: self = .arp
+        case 5: self = .netdev
+        case 7: self = .bridge
+        case 10: self = .ip6
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import CausewayModel
+import CausewayStore
+
+/// Gives services their virtual IPs and published ports, and tasks their addresses.
+///
+/// What is held is read from the store each time; only the cursors live here, and may be forgotten. Where something
+/// runs out, the service says so in `allocationError`, its tasks wait in `pending` with the same words, and the next
+/// round tries again.
+///
+/// A service gets a virtual IP on each user network that it is attached to, and none on `ingress`: Swarm spends one
+/// there that no client ever uses, which is why its default ingress network carries only some 128 published services.
+package struct Allocator: Hashable, Sendable {
+    private var addressCursors: [PoolKey: UInt64] = [:]
+    private var portCursors: [Swarm.TransportProtocol: UInt16] = [:]
+
+    package init() {}
+
+    /// The services whose endpoint changes, with their new one.
+    package mutating func endpoints(_ view: StoreSnapshot) -> [Swarm.Service] {
+        let wanting = view.services.sorted.filter { !$0.isPendingDelete && !isSettled($0) }
+        guard !wanting.isEmpty else { return [] }
+        var ledger = AddressLedger(view, cursors: addressCursors)
+        var ports = PortPool(view.services.all, cursors: portCursors)
+        let changed = wanting.compactMap { before -> Swarm.Service? in
+            let after = Self.endpoint(of: before, &ledger, &ports)
+            return after == before ? nil : after
+        }
+        addressCursors = ledger.cursors
+        portCursors = ports.cursors
+        return changed
+    }
+
+    /// The tasks that get addresses, or words for why not; and the services whose shortage comes or goes.
+    package mutating func tasks(
+        _ view: StoreSnapshot, at now: Timestamp
+    ) -> (tasks: [Swarm.Task], services: [Swarm.Service]) {
+        let waiting = view.tasks.all.filter(\.awaitsAddresses).sorted(by: isOlder)
+        var shortages: [Swarm.ID: String] = [:]
+        var changed: [Swarm.Task] = []
+        if !waiting.isEmpty {
+            var ledger = AddressLedger(view, cursors: addressCursors)
+            for task in waiting {
+                guard let service = view.services[task.serviceID], !service.isPendingDelete else { continue }
+                let after = Self.attach(task, service, view, at: now, &ledger)
+                if after.networks.isEmpty { shortages[service.id] = after.status.error }
+                if after != task { changed.append(after) }
+            }
+            addressCursors = ledger.cursors
+        }
+        let services = view.services.sorted.compactMap { service -> Swarm.Service? in
+            guard !service.isPendingDelete, isSettled(service) else { return nil }
+            var after = service
+            after.allocationError = shortages[service.id]
+            return after == service ? nil : after
+        }
+        return (changed, services)
+    }
+
+    // MARK: services
+
+    /// Whether the service has all that its specification asks for, and nothing else.
+    private func isSettled(_ service: Swarm.Service) -> Bool {
+        let wanted = service.spec.endpointSpec?.ports ?? []
+        let given = service.endpoint.ports
+        return service.endpoint.mode == service.wantedMode
+            && Set(service.endpoint.virtualIPs.map(\.networkID)) == service.networksWithVirtualIP
+            && wanted.count == given.count && zip(wanted, given).allSatisfy(Self.fits)
+    }
+
+    private static func fits(_ wanted: Swarm.PortConfig, _ given: Swarm.PortConfig) -> Bool {
+        var filled = wanted
+        if filled.publishMode == .ingress, filled.publishedPort ?? 0 == 0 { filled.publishedPort = given.publishedPort }
+        return filled == given && given.publishedPort ?? 0 != 0
+    }
+
+    private static func endpoint(
+        of before: Swarm.Service, _ ledger: inout AddressLedger, _ ports: inout PortPool
+    ) -> Swarm.Service {
+        var service = before
+        service.allocationError = nil
+        service.endpoint.mode = service.wantedMode
+        let wanted = service.networksWithVirtualIP
+        service.endpoint.virtualIPs.removeAll { !wanted.contains($0.networkID) }
+        for network in service.spec.attachments.map(\.target) where wanted.contains(network) {
+            guard !service.endpoint.virtualIPs.contains(where: { $0.networkID == network }) else { continue }
+            switch ledger.take(on: network) {
+            case .success(let addresses):
+                service.endpoint.virtualIPs.append(.init(networkID: network, addresses: addresses))
+            case .failure(let shortage):
+                service.allocationError = shortage.description
+            }
+        }
+        service.endpoint.ports = []
+        for port in service.spec.endpointSpec?.ports ?? [] {
+            switch publish(port, before.endpoint.ports, &ports) {
+            case .success(let port): service.endpoint.ports.append(port)
+            case .failure(let shortage): service.allocationError = shortage.description
+            }
+        }
+        return service
+    }
+
+    /// A port of the specification with its published port filled in; one that was given before stays.
+    private static func publish(
+        _ port: Swarm.PortConfig, _ before: [Swarm.PortConfig], _ ports: inout PortPool
+    ) -> Result<Swarm.PortConfig, Shortage> {
+        guard port.publishMode == .ingress, port.publishedPort ?? 0 == 0 else { return .success(port) }
+        if let kept = before.first(where: { fits(port, $0) && PortPool.range.contains($0.publishedPort ?? 0) }) {
+            return .success(kept)
+        }
+        return ports.take(port.protocol).map { published in
+            var port = port
+            port.publishedPort = published
+            return port
+        }
+    }
+
+    // MARK: tasks
+
+    private static func attach(
+        _ before: Swarm.Task, _ service: Swarm.Service, _ view: StoreSnapshot, at now: Timestamp,
+        _ ledger: inout AddressLedger
+    ) -> Swarm.Task {
+        var task = before
+        if let shortage = service.endpointShortage { return wait(task, shortage, at: now) }
+        var attachments = service.spec.attachments.map { ($0.target, $0.aliases ?? []) }
+        if service.needsIngress(view) {
+            guard let ingress = view.ingress else { return wait(task, "there is no ingress network", at: now) }
+            attachments.insert((ingress.id, []), at: 0)
+        }
+        var given: [Swarm.NetworkAttachment] = []
+        for (network, aliases) in attachments {
+            switch ledger.take(on: network) {
+            case .success(let addresses):
+                given.append(Swarm.NetworkAttachment(networkID: network, addresses: addresses, aliases: aliases))
+            case .failure(let shortage):
+                for attachment in given { ledger.giveBack(attachment.addresses, on: attachment.networkID) }
+                return wait(task, shortage.description, at: now)
+            }
+        }
+        task.networks = given
+        task.status = Swarm.Task.Status(timestamp: now, state: .pending, message: "pending task scheduling")
+        return task
+    }
+
+    private static func wait(_ task: Swarm.Task, _ why: String, at now: Timestamp) -> Swarm.Task {
+        guard task.status.error != why || task.status.state != .pending else { return task }
+        var task = task
+        task.status = Swarm.Task.Status(
+            timestamp: now, state: .pending, message: "waiting for addresses", error: why)
+        return task
+    }
+}

@@ -1,0 +1,57 @@
+import CausewayModel
+
+/// Checks what a specification says of the container.
+enum ContainerValidator {
+    static func check(_ container: Swarm.ContainerSpec) throws(SwarmError) {
+        guard !container.image.isEmpty else {
+            throw Refusal.invalid("ContainerSpec: image reference must be provided")
+        }
+        guard ImageReference.isWellFormed(container.image) else {
+            throw Refusal.invalid("ContainerSpec: \"\(container.image)\" is not a valid repository/tag")
+        }
+        guard container.isolation ?? "default" == "default" else {
+            throw SwarmError(.invalid, "invalid isolation '\(container.isolation ?? "")' on linux: only 'default' is")
+        }
+        if let grace = container.stopGracePeriod, grace < .zero {
+            throw Refusal.invalid("ContainerSpec: stop-grace-period cannot be negative")
+        }
+        try checkMounts(container.mounts ?? [])
+        for variable in container.env ?? [] where variable.isEmpty || variable.hasPrefix("=") {
+            throw Refusal.invalid("ContainerSpec: invalid environment variable: \(variable)")
+        }
+        for line in container.hosts ?? [] {
+            let parts = line.split(separator: " ")
+            guard parts.count >= 2, IPAddress(String(parts[0])) != nil else {
+                throw Refusal.invalid("ContainerSpec: invalid hosts entry '\(line)': it is 'ADDRESS NAME [NAME …]'")
+            }
+        }
+    }
+
+    private static func checkMounts(_ mounts: [Swarm.Mount]) throws(SwarmError) {
+        var targets: Set<String> = []
+        for mount in mounts {
+            let type = mount.type ?? "volume"
+            guard ["bind", "volume", "tmpfs"].contains(type) else {
+                throw Refusal.unsupported("mount type '\(type)'", "use bind, volume or tmpfs")
+            }
+            func refusal(_ why: String) -> SwarmError {
+                SwarmError(.invalid, "invalid mount config for type \"\(type)\": \(why)")
+            }
+            guard !mount.target.isEmpty else { throw refusal("field Target must not be empty") }
+            guard mount.target.hasPrefix("/") else {
+                throw refusal("invalid mount path: '\(mount.target)' mount path must be absolute")
+            }
+            guard mount.target != "/" else { throw refusal("invalid specification: destination can't be '/'") }
+            if type == "bind" {
+                guard let source = mount.source, !source.isEmpty else { throw refusal("field Source must not be empty") }
+                guard source.hasPrefix("/") else {
+                    throw refusal("invalid mount path: '\(source)' mount path must be absolute")
+                }
+            }
+            if type == "tmpfs", mount.source ?? "" != "" { throw refusal("field Source must not be specified") }
+            guard targets.insert(mount.target).inserted else {
+                throw Refusal.invalid("ContainerSpec: duplicate mount point: \(mount.target)")
+            }
+        }
+    }
+}

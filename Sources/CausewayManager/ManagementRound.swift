@@ -1,0 +1,196 @@
+import CausewayModel
+import CausewayStore
+
+/// One look at everything: what the deciders want, written into one transaction.
+///
+/// A value: its shell copies it into the transaction's body and takes it back when the transaction has committed, so
+/// that a repeated body starts from the same state. All that it remembers may be lost at any time.
+package struct ManagementRound: Sendable {
+    private var allocator = Allocator()
+    private var updates: [Swarm.ID: UpdateProgress] = [:]
+    /// When something will be due even if nothing changes.
+    package private(set) var next: Timestamp?
+
+    private let newID: @Sendable () -> Swarm.ID
+
+    package init(newID: @escaping @Sendable () -> Swarm.ID) { self.newID = newID }
+
+    /// Allocates, orchestrates, allocates for the new tasks, and schedules.
+    package mutating func run(_ store: inout StoreTransaction) throws(SwarmError) {
+        next = nil
+        for service in allocator.endpoints(store.view) { try store.update(service) }
+        for service in store.view.services.sorted {
+            if service.isPendingDelete {
+                try remove(service, &store)
+            } else {
+                try orchestrate(service.id, &store)
+            }
+        }
+        try removeStrays(&store)
+        let allocated = allocator.tasks(store.view, at: store.now)
+        for task in allocated.tasks { try store.update(task) }
+        for service in allocated.services { try store.update(service) }
+        for task in Scheduler().reconcile(store.view, at: store.now) { try store.update(task) }
+        updates = updates.filter { store.view.services[$0.key] != nil }
+    }
+
+    private mutating func wake(at moment: Timestamp?) {
+        guard let moment else { return }
+        next = min(next ?? moment, moment)
+    }
+
+    // MARK: services that stay
+
+    private mutating func orchestrate(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
+        try adopt(id, &store)
+        try scale(id, &store)
+        try restart(id, &store)
+        if try update(id, &store) { _ = try update(id, &store) }
+        let gate = StartGate().reconcile(slots(id, store), at: store.now)
+        try apply(gate.directives, id, &store)
+        wake(at: gate.next)
+        guard let service = store.view.services[id] else { return }
+        let limit = store.view.cluster?.spec.orchestration?.taskHistoryRetentionLimit ?? 5
+        let reaped = TaskReaper().reconcile(
+            slots(id, store), limit: limit, memory: RestartSupervisor.memory(service))
+        try apply(reaped, id, &store)
+    }
+
+    private func adopt(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
+        guard let service = store.view.services[id] else { return }
+        let dirtiness = Dirtiness(service, in: store.view)
+        let adopted = store.view.tasks(of: id).filter(dirtiness.isToBeAdopted)
+        try apply(adopted.map { .adopt($0.id) }, id, &store)
+    }
+
+    private func scale(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
+        guard let service = store.view.services[id] else { return }
+        let directives =
+            switch service.spec.mode {
+            case .replicated(let replicas):
+                ReplicatedOrchestrator().reconcile(slots(id, store), replicas: replicas)
+            case .global:
+                GlobalOrchestrator().reconcile(slots(id, store), nodes: Self.eligibility(service, store.view))
+            }
+        try apply(directives, id, &store)
+    }
+
+    private func restart(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
+        guard let service = store.view.services[id] else { return }
+        let nodes = Self.eligibility(service, store.view)
+        let drained = Set(store.view.nodes.all.filter { $0.spec.availability == .drain }.map(\.id))
+        let directives = RestartSupervisor().reconcile(slots(id, store), drained: drained) { key in
+            if case .node(let node) = key { nodes[node] == .eligible } else { true }
+        }
+        try apply(directives, id, &store)
+    }
+
+    /// Returns whether the service was rolled back, so that the update begins again.
+    private mutating func update(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) -> Bool {
+        guard var service = store.view.services[id] else { return false }
+        let dirtiness = Dirtiness(service, in: store.view)
+        let nodes = Self.eligibility(service, store.view)
+        let changeable = slots(id, store).filter { slot in
+            if case .node(let node) = slot.key { nodes[node] == .eligible } else { true }
+        }
+        var decision = UpdateSupervisor(service, at: store.now).reconcile(
+            changeable, progress: updates[id], isDirty: dirtiness.isDirty)
+        let created = try apply(decision.directives, id, &store)
+        for task in created { decision.progress?.replacements[task] = .some(nil) }
+        updates[id] = decision.progress
+        wake(at: decision.next)
+        if let status = decision.status { service.updateStatus = status }
+        if decision.rollsBack, let previous = service.previousSpec {
+            service.spec = previous
+            service.previousSpec = nil
+            service.specVersion = store.version
+        }
+        try store.update(service)
+        return decision.rollsBack
+    }
+
+    private static func eligibility(
+        _ service: Swarm.Service, _ view: StoreSnapshot
+    ) -> [Swarm.ID: GlobalOrchestrator.Eligibility] {
+        var result: [Swarm.ID: GlobalOrchestrator.Eligibility] = [:]
+        for node in view.nodes.all {
+            let suits = Scheduler.suits(node, service.spec.taskTemplate.placement)
+            result[node.id] =
+                switch (node.state, node.spec.availability) {
+                case (.ready, .active) where suits: .eligible
+                case (.ready, .pause) where suits: .paused
+                default: .ineligible
+                }
+        }
+        return result
+    }
+
+    // MARK: services that go
+
+    private func remove(_ service: Swarm.Service, _ store: inout StoreTransaction) throws(SwarmError) {
+        try clear(service.id, &store)
+        if store.view.tasks(of: service.id).isEmpty { store.remove(Swarm.Service.self, service.id) }
+    }
+
+    /// Takes tasks away whose service is not there any more.
+    private func removeStrays(_ store: inout StoreTransaction) throws(SwarmError) {
+        let strays = store.view.servicesWithTasks.filter { store.view.services[$0] == nil }
+        for id in strays { try clear(id, &store) }
+    }
+
+    private func clear(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
+        try apply(store.view.tasks(of: id).map { .setDesired($0.id, .remove) }, id, &store)
+        try apply(TaskReaper().reconcile(slots(id, store), limit: -1, memory: 0), id, &store)
+    }
+
+    // MARK: directives
+
+    private func slots(_ id: Swarm.ID, _ store: StoreTransaction) -> [Slot] {
+        Slot.slots(of: store.view.tasks(of: id))
+    }
+
+    /// Writes directives, and returns the tasks that were made.
+    @discardableResult
+    private func apply(
+        _ directives: [TaskDirective], _ id: Swarm.ID, _ store: inout StoreTransaction
+    ) throws(SwarmError) -> [Swarm.ID] {
+        var created: [Swarm.ID] = []
+        for directive in directives {
+            switch directive {
+            case .create(let key, let desired):
+                guard let service = store.view.services[id] else { continue }
+                let task = make(service, key, desired, at: store.now)
+                try store.create(task)
+                created.append(task.id)
+            case .setDesired(let task, let state):
+                guard var task = store.view.tasks[task], task.desiredState < state else { continue }
+                task.desiredState = state
+                try store.update(task)
+            case .delete(let task):
+                store.remove(Swarm.Task.self, task)
+            case .adopt(let task):
+                guard var task = store.view.tasks[task], let service = store.view.services[id] else { continue }
+                task.spec = service.template
+                task.specVersion = service.specVersion
+                task.ports = service.endpoint.ports
+                try store.update(task)
+            }
+        }
+        return created
+    }
+
+    private func make(
+        _ service: Swarm.Service, _ key: SlotKey, _ desired: Swarm.Task.State, at now: Timestamp
+    ) -> Swarm.Task {
+        let meta = Swarm.Meta(createdAt: now, updatedAt: now)
+        var task =
+            switch key {
+            case .replica(let number):
+                Swarm.Task(id: newID(), meta: meta, service: service, slot: number, desiredState: desired)
+            case .node(let node):
+                Swarm.Task(id: newID(), meta: meta, service: service, slot: 0, nodeID: node, desiredState: desired)
+            }
+        task.spec = service.template
+        return task
+    }
+}

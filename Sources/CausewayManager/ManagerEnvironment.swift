@@ -1,0 +1,72 @@
+import CausewayModel
+
+/// What a cluster is born with: drawn once, at `swarm init`.
+package struct ClusterIdentity: Hashable, Sendable {
+    /// The certificate authority's certificate, PEM.
+    package var caCertificate: String
+    /// The certificate authority's private key, PEM.
+    package var caKey: String
+    package var workerToken: String
+    package var managerToken: String
+    /// 40 random bits, the global identifier of RFC 4193, 3.2: the cluster's /48 is made of them.
+    package var globalID: UInt64
+
+    package init(caCertificate: String, caKey: String, workerToken: String, managerToken: String, globalID: UInt64) {
+        self.caCertificate = caCertificate
+        self.caKey = caKey
+        self.workerToken = workerToken
+        self.managerToken = managerToken
+        self.globalID = globalID
+    }
+
+    /// `fdXX:XXXX:XXXX::/48`
+    var uniqueLocalPrefix: CIDR? {
+        CIDR(.v6(IPv6Address(high: 0xfd << 56 | (globalID & 0xff_ffff_ffff) << 16, low: 0)), 48)
+    }
+}
+
+/// All that a manager needs from outside: time, chance, and what this host is.
+package struct ManagerEnvironment: Sendable {
+    package var now: @Sendable () -> Timestamp
+    /// Returns after the time given, or at once when its task is cancelled.
+    package var sleep: @Sendable (Nanoseconds) async -> Void
+    /// 25 characters of `[0-9a-z]`, never the same twice.
+    package var newID: @Sendable () -> Swarm.ID
+    /// What this node says of itself.
+    package var describeNode: @Sendable () async -> Swarm.Node.Description
+    package var makeIdentity: @Sendable (Timestamp) throws -> ClusterIdentity
+    /// A new join token for a root certificate, PEM.
+    package var newToken: @Sendable (_ caCertificate: String) -> String
+    /// Destinations of the host's routes, in every table, without those that are Causeway's own.
+    package var hostRoutes: @Sendable () async throws -> [CIDR]
+    /// An address from an address, an interface's name, or nothing (then the default route's link decides).
+    package var defaultAddress: @Sendable (String) async throws -> IPAddress
+    /// How long `swarm leave --force` waits for the agent to take everything down.
+    package var leavePatience: Nanoseconds
+    /// How long `network rm` waits for tasks that are already leaving.
+    package var networkPatience: Nanoseconds
+
+    package init(
+        now: @escaping @Sendable () -> Timestamp,
+        sleep: @escaping @Sendable (Nanoseconds) async -> Void,
+        newID: @escaping @Sendable () -> Swarm.ID,
+        describeNode: @escaping @Sendable () async -> Swarm.Node.Description,
+        makeIdentity: @escaping @Sendable (Timestamp) throws -> ClusterIdentity,
+        newToken: @escaping @Sendable (_ caCertificate: String) -> String,
+        hostRoutes: @escaping @Sendable () async throws -> [CIDR],
+        defaultAddress: @escaping @Sendable (String) async throws -> IPAddress,
+        leavePatience: Nanoseconds = .seconds(30),
+        networkPatience: Nanoseconds = .seconds(15)
+    ) {
+        self.now = now
+        self.sleep = sleep
+        self.newID = newID
+        self.describeNode = describeNode
+        self.makeIdentity = makeIdentity
+        self.newToken = newToken
+        self.hostRoutes = hostRoutes
+        self.defaultAddress = defaultAddress
+        self.leavePatience = leavePatience
+        self.networkPatience = networkPatience
+    }
+}

@@ -1,0 +1,126 @@
+import CausewayModel
+import CausewayStore
+import Logging
+
+extension SwarmManager: SwarmControl {
+    package func isActive() async -> Bool { store.snapshot().cluster != nil }
+
+    package func localNodeID() async -> Swarm.ID? { store.snapshot().localNode?.id }
+
+    package func cluster() async throws(SwarmError) -> Swarm.Cluster {
+        guard let cluster = try view().cluster else { throw Refusal.notManager }
+        return cluster
+    }
+
+    package func initialize(_ request: SwarmInit) async throws(SwarmError) -> Swarm.ID {
+        guard store.snapshot().cluster == nil else { throw Refusal.alreadyActive }
+        try ClusterValidator.check(request)
+        let address = try await resolve(request.advertiseAddress, "advertise address")
+        if !request.dataPathAddress.isEmpty { _ = try await resolve(request.dataPathAddress, "data path address") }
+        let cluster = try makeCluster(request, address)
+        let node = await makeNode(request, address)
+        let routes = try await routes()
+        let ingress = environment.newID()
+        try await store.write(at: environment.now()) { transaction throws(SwarmError) in
+            guard transaction.view.cluster == nil else { throw Refusal.alreadyActive }
+            try transaction.create(cluster)
+            try transaction.create(node)
+            var spec = Swarm.NetworkSpec(name: "ingress")
+            spec.isIngress = true
+            spec.enableIPv6 = true
+            let subnets = try NetworkValidator(transaction.view, hostRoutes: routes).subnets(for: spec)
+            let meta = Swarm.Meta(createdAt: transaction.now, updatedAt: transaction.now)
+            try transaction.create(Swarm.Network(id: ingress, meta: meta, spec: spec, subnets: subnets))
+        }
+        isLeaving = false
+        log.info("swarm initialized", metadata: ["node": "\(node.id)", "address": "\(address)"])
+        wake()
+        return node.id
+    }
+
+    package func leave(force: Bool) async throws(SwarmError) {
+        guard store.snapshot().cluster != nil else { throw Refusal.notActive }
+        guard force else { throw Refusal.lastManager }
+        isLeaving = true
+        do throws(SwarmError) {
+            // A write of its own, so that the empty assignment has a revision that nothing before it has.
+            let revision = try await write { transaction throws(SwarmError) in
+                for var task in transaction.view.tasks.sorted {
+                    task.desiredState = .remove
+                    try transaction.update(task)
+                }
+                if var node = transaction.view.localNode {
+                    node.message = "leaving the swarm"
+                    try transaction.update(node)
+                }
+                return transaction.view.revision
+            }
+            publishAssignment()
+            await waitUntilApplied(revision)
+            try await store.write(at: environment.now()) { $0.removeAll() }
+        } catch {
+            isLeaving = false
+            wake()
+            throw error
+        }
+        lastAssignment = nil
+        log.info("left the swarm")
+    }
+
+    package func updateCluster(
+        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotateWorkerToken: Bool, rotateManagerToken: Bool
+    ) async throws(SwarmError) {
+        let filled = ClusterValidator.filled(spec)
+        let newToken = environment.newToken
+        try await write { transaction throws(SwarmError) in
+            guard var cluster = transaction.view.cluster else { throw Refusal.notManager }
+            try ClusterValidator.check(filled, replacing: cluster.spec)
+            guard cluster.meta.version == version else { throw .outOfSequence }
+            cluster.spec = filled
+            if rotateWorkerToken { cluster.workerToken = newToken(cluster.caCertificate) }
+            if rotateManagerToken { cluster.managerToken = newToken(cluster.caCertificate) }
+            try transaction.update(cluster)
+        }
+    }
+
+    func routes() async throws(SwarmError) -> [CIDR] {
+        do { return try await environment.hostRoutes() } catch {
+            throw SwarmError(.internal, "cannot read the host's routes to check subnets against them: \(error)")
+        }
+    }
+
+    private func resolve(_ text: String, _ what: String) async throws(SwarmError) -> IPAddress {
+        do { return try await environment.defaultAddress(text) } catch let error as SwarmError {
+            throw error
+        } catch {
+            throw SwarmError(.invalid, "cannot use \(what) '\(text)': \(error)")
+        }
+    }
+
+    private func makeCluster(_ request: SwarmInit, _ address: IPAddress) throws(SwarmError) -> Swarm.Cluster {
+        let now = environment.now()
+        let identity: ClusterIdentity
+        do { identity = try environment.makeIdentity(now) } catch {
+            throw SwarmError(.internal, "cannot make the cluster's identity: \(error)")
+        }
+        let pools = request.defaultAddressPools.isEmpty ? [CIDR("10.0.0.0/8")].compactMap(\.self) : request.defaultAddressPools
+        guard let prefix = identity.uniqueLocalPrefix else {
+            throw SwarmError(.internal, "the cluster's identity has no valid global identifier")
+        }
+        return Swarm.Cluster(
+            id: environment.newID(), meta: Swarm.Meta(createdAt: now, updatedAt: now),
+            spec: ClusterValidator.filled(request.spec), defaultAddressPools: pools,
+            subnetSize: request.subnetSize == 0 ? 24 : request.subnetSize, uniqueLocalPrefix: prefix,
+            dataPathPort: request.dataPathPort == 0 ? 4789 : request.dataPathPort, advertiseAddress: address,
+            listenAddress: request.listenAddress, caCertificate: identity.caCertificate, caKey: identity.caKey,
+            workerToken: identity.workerToken, managerToken: identity.managerToken)
+    }
+
+    private func makeNode(_ request: SwarmInit, _ address: IPAddress) async -> Swarm.Node {
+        let now = environment.now()
+        return Swarm.Node(
+            id: environment.newID(), meta: Swarm.Meta(createdAt: now, updatedAt: now), number: 1,
+            spec: Swarm.Node.Spec(role: .manager, availability: request.availability),
+            description: await environment.describeNode(), state: .ready, address: address, isLeader: true)
+    }
+}

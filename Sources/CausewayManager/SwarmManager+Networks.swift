@@ -1,0 +1,46 @@
+import CausewayModel
+import CausewayStore
+
+extension SwarmManager {
+    package func networks() async throws(SwarmError) -> [Swarm.Network] { try view().networks.sorted }
+
+    package func createNetwork(_ spec: Swarm.NetworkSpec) async throws(SwarmError) -> Swarm.Network {
+        _ = try view()
+        let routes = try await routes()
+        let id = environment.newID()
+        var wanted = spec
+        // The mesh is dual stack, whoever made its network.
+        if spec.isIngress { wanted.enableIPv6 = true }
+        let filled = wanted
+        return try await write { transaction throws(SwarmError) in
+            let subnets = try NetworkValidator(transaction.view, hostRoutes: routes).subnets(for: filled)
+            let meta = Swarm.Meta(createdAt: transaction.now, updatedAt: transaction.now)
+            try transaction.create(Swarm.Network(id: id, meta: meta, spec: filled, subnets: subnets))
+            guard let network = transaction.view.networks[id] else { throw Refusal.notFound("network", id) }
+            return network
+        }
+    }
+
+    /// Removes a network that no service uses. Tasks that are already leaving are waited for, within reason: so
+    /// `service rm` followed by `network rm` works, and no address disappears under a task.
+    package func removeNetwork(_ id: Swarm.ID) async throws(SwarmError) {
+        let deadline = environment.now().advanced(by: environment.networkPatience)
+        while true {
+            let isRemoved = try await write { transaction throws(SwarmError) -> Bool in
+                guard let network = transaction.view.networks[id] else { throw Refusal.notFound("network", id) }
+                if let obstacle = NetworkUse.obstacle(network, transaction.view) { throw obstacle }
+                guard NetworkUse.lastTask(network, transaction.view) == nil else { return false }
+                transaction.remove(Swarm.Network.self, id)
+                return true
+            }
+            if isRemoved { return }
+            guard environment.now() < deadline, !Task.isCancelled else { break }
+            await environment.sleep(Nanoseconds(100_000_000))
+        }
+        let task = try view().networks[id].flatMap { NetworkUse.lastTask($0, store.snapshot()) }
+        throw Refusal.precondition("network \(id) is in use by task \(task?.id ?? "that is leaving")")
+    }
+
+    /// Networks that `network prune` may remove.
+    package func unusedNetworks() async throws(SwarmError) -> [Swarm.Network] { NetworkUse.unused(try view()) }
+}

@@ -1,0 +1,67 @@
+import CausewayModel
+import CausewayStore
+
+extension SwarmManager {
+    /// Services that are being removed are not among them.
+    package func services() async throws(SwarmError) -> [Swarm.Service] {
+        try view().services.sorted.filter { !$0.isPendingDelete }
+    }
+
+    package func tasks() async throws(SwarmError) -> [Swarm.Task] { try view().tasks.sorted }
+
+    package func createService(_ spec: Swarm.ServiceSpec) async throws(SwarmError) -> Swarm.Service {
+        let id = environment.newID()
+        return try await write { transaction throws(SwarmError) in
+            var spec = spec
+            if spec.name.isEmpty { spec.name = "service-\(id.prefix(10))" }
+            let complete = try ServiceValidator(transaction.view).create(spec)
+            let meta = Swarm.Meta(createdAt: transaction.now, updatedAt: transaction.now)
+            var service = Swarm.Service(id: id, meta: meta, spec: complete)
+            service.specVersion = transaction.version
+            try transaction.create(service)
+            return try Self.service(id, transaction.view)
+        }
+    }
+
+    package func updateService(
+        _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool
+    ) async throws(SwarmError) -> Swarm.Service {
+        try await write { transaction throws(SwarmError) in
+            var service = try Self.service(id, transaction.view)
+            guard service.meta.version == version else { throw .outOfSequence }
+            let validator = ServiceValidator(transaction.view)
+            var wanted = spec
+            if rollback {
+                guard let previous = service.previousSpec else {
+                    throw Refusal.precondition("service \(id) does not have a previous spec")
+                }
+                wanted = previous
+            }
+            let complete = try validator.update(service, to: wanted)
+            service.previousSpec = service.spec
+            service.spec = complete
+            service.specVersion = transaction.version
+            service.updateStatus = nil
+            if rollback {
+                service.updateStatus = Swarm.UpdateStatus(
+                    state: "rollback_started", startedAt: transaction.now, message: "manually requested rollback")
+            }
+            try transaction.update(service)
+            return try Self.service(id, transaction.view)
+        }
+    }
+
+    /// The service is gone for every client at once; it leaves the store when its last task has ended.
+    package func removeService(_ id: Swarm.ID) async throws(SwarmError) {
+        try await write { transaction throws(SwarmError) in
+            var service = try Self.service(id, transaction.view)
+            service.isPendingDelete = true
+            try transaction.update(service)
+        }
+    }
+
+    private static func service(_ id: Swarm.ID, _ view: StoreSnapshot) throws(SwarmError) -> Swarm.Service {
+        guard let service = view.services[id], !service.isPendingDelete else { throw Refusal.notFound("service", id) }
+        return service
+    }
+}

@@ -1,0 +1,143 @@
+import CausewayModel
+import CausewayStore
+import Logging
+
+/// The manager of a swarm: answers what the Engine API asks, and keeps the store's tasks as its services want them.
+///
+/// Requests validate and write; nothing else happens in them. All the rest happens in `step`, which looks at
+/// everything, whatever woke it: so a wakeup that is lost, doubled or late costs a look and nothing more.
+package actor SwarmManager {
+    let store: any Store
+    let environment: ManagerEnvironment
+    let log: Logger
+
+    private let bell = Signal()
+    private var round: ManagementRound
+    /// Set while the swarm is being left: the agent hears an empty assignment, and no new task is made.
+    var isLeaving = false
+
+    let maker = AssignmentMaker()
+    var lastAssignment: NodeAssignment?
+    var readers: [Int: AsyncStream<NodeAssignment>.Continuation] = [:]
+    var nextReader = 0
+    var appliedRevision: UInt64 = 0
+
+    var journal = EventJournal()
+    var listeners: [Int: AsyncStream<SwarmEvent>.Continuation] = [:]
+    var nextListener = 0
+
+    package init(store: any Store, environment: ManagerEnvironment, logger: Logger) {
+        self.store = store
+        self.environment = environment
+        log = logger
+        round = ManagementRound(newID: environment.newID)
+    }
+
+    /// Keeps the swarm until its task is cancelled.
+    package func run() async {
+        await refreshNode()
+        await withTaskGroup(of: Void.self) { group in
+            let changes = store.watch()
+            group.addTask {
+                for await event in changes { await self.hear(event) }
+            }
+            group.addTask {
+                while !Task.isCancelled {
+                    let next = await self.step()
+                    await self.rest(until: next)
+                }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Looks once at everything and does what is due; returns when the next thing will be due by itself.
+    @discardableResult
+    package func step() async -> Timestamp? {
+        guard store.snapshot().cluster != nil else { return nil }
+        guard !isLeaving else {
+            publishAssignment()
+            return nil
+        }
+        let before = round
+        do throws(SwarmError) {
+            round = try await store.write(at: environment.now()) { transaction throws(SwarmError) in
+                var round = before
+                if transaction.view.cluster != nil { try round.run(&transaction) }
+                return round
+            }
+        } catch {
+            log.error("a round of the manager failed and will be repeated", metadata: ["cause": "\(error)"])
+            return environment.now().advanced(by: .seconds(1))
+        }
+        publishAssignment()
+        return round.next
+    }
+
+    /// Something that is not in the store has changed.
+    func wake() { bell.ring() }
+
+    private func rest(until next: Timestamp?) async {
+        let bell = bell
+        guard let next else { return await bell.wait() }
+        let sleep = environment.sleep
+        let delay = max(next.since(environment.now()), .zero)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await bell.wait() }
+            group.addTask { await sleep(delay) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func hear(_ event: StoreEvent) {
+        switch event {
+        case .committed(_, let changes):
+            announce(changes)
+        case .reread(let revision):
+            log.warning("swarm events up to revision \(revision) were missed")
+        }
+        wake()
+    }
+
+    /// The node knows itself better than the store does: a restart may have changed it.
+    private func refreshNode() async {
+        let description = await environment.describeNode()
+        do throws(SwarmError) {
+            try await store.write(at: environment.now()) { transaction throws(SwarmError) in
+                guard var node = transaction.view.localNode else { return }
+                node.description = description
+                node.state = .ready
+                try transaction.update(node)
+            }
+        } catch {
+            log.error("the node's description could not be stored", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    /// The newest state, if this node is in a swarm.
+    func view() throws(SwarmError) -> StoreSnapshot {
+        let view = store.snapshot()
+        guard view.cluster != nil else { throw Refusal.notManager }
+        return view
+    }
+
+    /// Writes, and wakes the loop.
+    @discardableResult
+    func write<R: Sendable>(
+        _ body: @escaping @Sendable (inout StoreTransaction) throws(SwarmError) -> R
+    ) async throws(SwarmError) -> R {
+        let result = try await store.write(at: environment.now()) { transaction throws(SwarmError) in
+            guard transaction.view.cluster != nil else { throw Refusal.notManager }
+            return try body(&transaction)
+        }
+        wake()
+        return result
+    }
+}
+
+extension StoreSnapshot {
+    /// The node that this manager runs on: there is one node.
+    var localNode: Swarm.Node? { nodes.all.min { $0.number < $1.number } }
+}

@@ -1,0 +1,37 @@
+/// How much a packet meets: each thing once, however often it is met.
+package struct Counts: Hashable, Codable, Sendable {
+    package var namespaces = 0
+    /// Namespaces whose IP stack routed the packet.
+    package var stacks = 0
+    package var bridges = 0
+    package var natTables = 0
+    /// Filter, mangle, raw: every table with a chain on the way that does not translate.
+    package var filterTables = 0
+    package var balancers = 0
+
+    init(_ hops: [Hop]) {
+        func distinct(_ matching: (Hop) -> Bool, by key: (Hop) -> String) -> Int {
+            Set(hops.filter(matching).map { $0.place.namespace + "\u{0}" + key($0) }).count
+        }
+        namespaces = distinct({ _ in true }, by: { _ in "" })
+        stacks = distinct({ $0.stage.kind == .route }, by: { _ in "" })
+        bridges = distinct({ $0.stage.kind == .bridge }, by: \.stage.name)
+        natTables = distinct({ $0.stage.chainKind == "nat" }, by: { $0.stage.table ?? "" })
+        filterTables = distinct(
+            { $0.stage.kind == .chain && $0.stage.chainKind != "nat" }, by: { $0.stage.table ?? "" })
+        balancers = distinct({ !$0.candidates.isEmpty }, by: { $0.stage.name })
+    }
+}
+
+extension Counts: CustomStringConvertible {
+    package var description: String {
+        func say(_ count: Int, _ one: String, _ many: String) -> String {
+            count == 1 ? "1 \(one)" : "\(count == 0 ? "no" : String(count)) \(many)"
+        }
+        return [
+            say(namespaces, "namespace", "namespaces"), say(stacks, "IP stack", "IP stacks"),
+            say(bridges, "bridge", "bridges"), say(natTables, "NAT table", "NAT tables"),
+            say(filterTables, "filter table", "filter tables"), say(balancers, "balancer", "balancers"),
+        ].joined(separator: ", ")
+    }
+}

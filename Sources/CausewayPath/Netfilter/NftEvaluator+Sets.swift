@@ -1,0 +1,185 @@
+import CausewayKernel
+import CausewayModel
+
+/// What a look-up in a map gives.
+enum Lookup<Value: Hashable & Sendable>: Hashable, Sendable {
+    case found(Value)
+    case missing
+    case unclear(String)
+}
+
+/// The answer to a comparison.
+enum Answer: Hashable, Sendable {
+    case yes, no
+    case unclear(String)
+
+    init(_ value: Bool?, orUnclear why: @autoclosure () -> String) {
+        self = value.map { $0 ? .yes : .no } ?? .unclear(why())
+    }
+
+    var inverted: Answer {
+        switch self {
+        case .yes: .no
+        case .no: .yes
+        case .unclear: self
+        }
+    }
+}
+
+/// A set's elements, those with one exact key found at once.
+struct CompiledMap: Sendable {
+    private var exact: [[Atom]: Nft.Element] = [:]
+    private var others: [Nft.Element] = []
+    private let kinds: [NameKind]
+
+    init(_ elements: [Nft.Element], kinds: [NameKind]) {
+        self.kinds = kinds
+        for element in elements {
+            let atoms = element.key.enumerated().compactMap { offset, value in
+                Matching.exact(value, kinds.indices.contains(offset) ? kinds[offset] : .plain)
+            }
+            if atoms.count == element.key.count {
+                exact[atoms] = element
+            } else {
+                others.append(element)
+            }
+        }
+    }
+
+    func find(_ atoms: [Atom]) -> Lookup<Nft.Element> {
+        if let element = exact[atoms] { return .found(element) }
+        var isUnclear = false
+        for element in others {
+            // A key that is a whole concatenation counts as its parts.
+            var values = element.key
+            if values.count == 1, case .concatenation(let parts) = values[0] { values = parts }
+            guard values.count == atoms.count else { continue }
+            switch Matching.allMatch(atoms[...], kinds[...], values) {
+            case true?: return .found(element)
+            case false?: continue
+            case nil: isUnclear = true
+            }
+        }
+        return isUnclear ? .unclear("an element of the set") : .missing
+    }
+}
+
+extension NftEvaluator {
+    /// Compares, sets and ranges included.
+    func compare(_ left: Nft.Operand, _ op: Nft.Comparison, _ right: Nft.Operand) -> Answer {
+        let atoms: [Atom]
+        switch evaluate(left) {
+        case .known(let value): atoms = value
+        case .absent: return .no
+        case .unknown(let why): return .unclear(why)
+        }
+        let kinds = NameKind.kinds(of: left)
+        if let kind = kinds.first, kind.isFlags, atoms.count == 1, case .binary = right,
+            let bits = Matching.flags(right, kind)
+        {
+            return compare(left, op, .value(.number(bits)))
+        }
+        guard case .value(let value) = right else { return compare(atoms, op, computed: right) }
+        switch op {
+        case .in where kinds.first?.isFlags == true && atoms.count == 1:
+            guard let wanted = Matching.flags(value, kinds[0]), let have = atoms[0].number else {
+                return .unclear("\(value)")
+            }
+            return wanted & have != 0 ? .yes : .no
+        case .equal, .in: return contains(atoms, kinds, value)
+        case .notEqual: return contains(atoms, kinds, value).inverted
+        case .less, .greater, .lessOrEqual, .greaterOrEqual:
+            guard let bound = Matching.exact(value, kinds.first ?? .plain), atoms.count == 1 else {
+                return .unclear("\(value)")
+            }
+            return order(atoms[0], op, bound)
+        }
+    }
+
+    private func compare(_ atoms: [Atom], _ op: Nft.Comparison, computed right: Nft.Operand) -> Answer {
+        guard case .known(let other) = evaluate(right) else { return .unclear("\(right)") }
+        switch op {
+        case .equal, .in: return atoms == other ? .yes : .no
+        case .notEqual: return atoms == other ? .no : .yes
+        default:
+            guard let a = atoms.first, let b = other.first else { return .unclear("\(right)") }
+            return order(a, op, b)
+        }
+    }
+
+    private func order(_ a: Atom, _ op: Nft.Comparison, _ b: Atom) -> Answer {
+        let isBelowOrSame = Matching.isInOrder(a, b)
+        let isAboveOrSame = Matching.isInOrder(b, a)
+        let answer: Bool? =
+            switch op {
+            case .lessOrEqual: isBelowOrSame
+            case .greaterOrEqual: isAboveOrSame
+            case .less: isAboveOrSame.map { !$0 }
+            default: isBelowOrSame.map { !$0 }
+            }
+        return Answer(answer, orUnclear: "the order of \(a) and \(b)")
+    }
+
+    /// Membership: in a named set, in one that is written out, or equality.
+    private func contains(_ atoms: [Atom], _ kinds: [NameKind], _ value: Nft.Value) -> Answer {
+        guard case .set(let name) = value else {
+            return Answer(Matching.matches(atoms[...], kinds[...], value), orUnclear: "\(value)")
+        }
+        switch find(atoms, kinds, in: name) {
+        case .found: return .yes
+        case .missing: return .no
+        case .unclear(let why): return .unclear(why)
+        }
+    }
+
+    private func find(_ atoms: [Atom], _ kinds: [NameKind], in name: String) -> Lookup<Nft.Element> {
+        if let map = compiled[name] { return map.find(atoms) }
+        let clean = name.hasPrefix("@") ? String(name.dropFirst()) : name
+        guard let set = table.sets.first(where: { $0.name == clean }) else {
+            return .unclear("set \(clean), which the table does not have")
+        }
+        return CompiledMap(set.elements, kinds: kinds).find(atoms)
+    }
+
+    /// Keeps a named map at hand while a balancing decision asks it for every slot.
+    mutating func prepare(_ map: Nft.Value, kinds: [NameKind]) {
+        guard case .set(let name) = map, compiled[name] == nil else { return }
+        let clean = name.hasPrefix("@") ? String(name.dropFirst()) : name
+        guard let set = table.sets.first(where: { $0.name == clean }) else { return }
+        compiled[name] = CompiledMap(set.elements, kinds: kinds)
+    }
+
+    private func element(_ key: Nft.Operand, _ map: Nft.Value) -> Lookup<Nft.Element> {
+        let kinds = NameKind.kinds(of: key)
+        switch evaluate(key) {
+        case .absent: return .missing
+        case .unknown(let why): return .unclear(why)
+        case .known(let atoms):
+            switch map {
+            case .set(let name): return find(atoms, kinds, in: name)
+            case .anonymousMap(let elements): return CompiledMap(elements, kinds: kinds).find(atoms)
+            default: return .unclear("\(map)")
+            }
+        }
+    }
+
+    func lookUpVerdict(_ key: Nft.Operand, _ map: Nft.Value) -> Lookup<Nft.Verdict> {
+        switch element(key, map) {
+        case .found(let element): element.verdict.map { .found($0) } ?? .unclear("an element without a verdict")
+        case .missing: .missing
+        case .unclear(let why): .unclear(why)
+        }
+    }
+
+    func mapped(_ key: Nft.Operand, _ map: Nft.Value) -> Evaluated {
+        switch element(key, map) {
+        case .missing: return .absent
+        case .unclear(let why): return .unknown(why)
+        case .found(let element):
+            var values = element.data ?? []
+            if values.count == 1, case .concatenation(let parts) = values[0] { values = parts }
+            let atoms = values.compactMap { Matching.exact($0, .plain) }
+            return atoms.count == values.count && !atoms.isEmpty ? .known(atoms) : .unknown("the map's data \(values)")
+        }
+    }
+}

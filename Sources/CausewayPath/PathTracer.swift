@@ -1,0 +1,124 @@
+import CausewayKernel
+import CausewayModel
+
+/// Walks a packet through an inventory, by the kernel's order and rules.
+///
+/// A pure function: the same inventory, packet and entry give the same trace. What it does not understand it says, in
+/// ``Hop/uncertain`` and ``Verdict/uncertain``, and goes on as if that had not matched.
+package struct PathTracer: Sendable {
+    /// Where a packet sets out.
+    package enum Entry: Hashable, Sendable {
+        /// On a link, from outside. A namespace is known by its inode.
+        case link(namespace: UInt64, name: String)
+        /// From a process in the namespace. A source of `0.0.0.0` or `::` is chosen as the kernel chooses it.
+        case process(namespace: UInt64)
+    }
+
+    let world: World
+
+    package init(_ inventory: Inventory) { world = World(inventory) }
+
+    /// Traces a packet, and the first packet that answers it.
+    ///
+    /// - Parameters:
+    ///   - choice: which candidate of a balancing decision is taken, from 0; the first when there is no such one.
+    ///   - isReturning: whether the answer is walked as well.
+    package func trace(
+        _ packet: Packet, from entry: Entry, choice: Int = 0, isReturning: Bool = false
+    ) throws(PathError) -> Trace {
+        let start = try position(of: entry)
+        var walk = Walk(world, packet, choice: choice)
+        if case .output(let at) = start {
+            walk.add(at, Stage(.socket, "process"), "sends")
+        }
+        let verdict = walk.run(from: start)
+        var asked = packet
+        if asked.source == Walk.unspecified(packet.family), let first = walk.hops.first(where: { $0.stage.kind == .route }) {
+            asked.source = first.before.source
+            walk.hops[0].before.source = asked.source
+        }
+        let outward = Trace.Leg(packet: asked, hops: walk.hops, verdict: verdict)
+        guard isReturning, let reply = reply(to: asked, walk, verdict) else { return Trace(outward: outward, reply: nil) }
+        return Trace(outward: outward, reply: reply)
+    }
+
+    private func position(of entry: Entry) throws(PathError) -> Walk.Position {
+        switch entry {
+        case .process(let inode):
+            guard let at = world.position(ofInode: inode) else { throw .unknownNamespace(inode) }
+            return .output(at)
+        case .link(let inode, let name):
+            guard let at = world.position(ofInode: inode) else { throw .unknownNamespace(inode) }
+            guard let link = world.link(at, named: name) else {
+                throw .unknownLink(name, namespace: world[at].name)
+            }
+            return .receive(at, link)
+        }
+    }
+
+    /// Walks the answer: from the socket, or from the one who sent the reset.
+    private func reply(to asked: Packet, _ walk: Walk, _ verdict: Verdict) -> Trace.Leg? {
+        let isReset = verdict.outcome == .refused && verdict.answer == "tcp reset"
+        guard verdict.outcome == .delivered || isReset, let at = walk.hops.last.flatMap({ position(of: $0.place) }) else {
+            return nil
+        }
+        var back = walk
+        back.packet = walk.packet.reply
+        if isReset { back.packet.flags = [.rst, .ack] }
+        back.hops = []
+        back.uncertain = []
+        back.frame = nil
+        back.question = asked
+        back.forgetNamespace()
+        let first = back.packet
+        let sender = isReset ? "closed port" : verdict.processName ?? "kernel"
+        back.add(at, Stage(.socket, sender), isReset ? "sends a reset" : "answers")
+        let end = back.run(from: .output(at))
+        return Trace.Leg(packet: first, hops: back.hops, verdict: end)
+    }
+
+    private func position(of place: Place) -> Int? {
+        world.inventory.namespaces.firstIndex { $0.name == place.namespace }
+    }
+}
+
+/// A question about a path that has no answer: what was asked for, why not, what to do.
+package enum PathError: Error, Hashable, Sendable {
+    case unknownNamespace(UInt64)
+    case unknownLink(String, namespace: String)
+    case unknownTarget(String, known: [String])
+    case malformed(String, why: String)
+    case noPublishedPort(service: String, port: UInt16?, known: [String])
+    case noPort(target: String)
+    case noAddress(target: String, IPFamily)
+    case noTask(service: String)
+    case noWayIn(IPAddress)
+    case unknownOrigin(String, known: [String])
+}
+
+extension PathError: CustomStringConvertible {
+    package var description: String {
+        func list(_ names: [String]) -> String {
+            names.isEmpty ? "nothing is known here: is the engine running?" : "known: " + names.joined(separator: ", ")
+        }
+        switch self {
+        case .unknownNamespace(let inode): return "no namespace with inode \(inode) in the inventory"
+        case .unknownLink(let name, let space):
+            return "no link '\(name)' in namespace \(space); `ip link` there lists them"
+        case .unknownTarget(let name, let known):
+            return "'\(name)' is no service, task, container or address of this host; \(list(known))"
+        case .malformed(let text, let why): return "'\(text)' is not understood: \(why)"
+        case .noPublishedPort(let service, let port, let known):
+            let what = port.map { "port \($0) of service '\(service)'" } ?? "a port of service '\(service)'"
+            return "\(what) is not published on this host; \(list(known))"
+        case .noPort(let target): return "'\(target)' needs a port: write '\(target):PORT', or give --port"
+        case .noAddress(let target, let family):
+            return "'\(target)' has no \(family == .ip ? "IPv4" : "IPv6") address here; try \(family == .ip ? "-6" : "without -6")"
+        case .noTask(let service): return "service '\(service)' has no task on this host; `docker service ps \(service)` says why"
+        case .noWayIn(let address):
+            return "no link of the host leads to \(address), so a packet from there cannot come in; give --from an address that is reachable"
+        case .unknownOrigin(let text, let known):
+            return "--from '\(text)' is no address, not 'host', and no task or container of this host; \(list(known))"
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import CausewayKernel
+import CausewayModel
+
+/// What a host's services are reachable by, as far as its inventory shows it.
+///
+/// Published ports and virtual IPs are read from Causeway's own maps in the kernel, ports of single containers from
+/// Docker's DNAT rules; whose they are follows from the addresses to which they lead.
+struct Directory: Sendable {
+    struct PublishedPort: Hashable, Sendable {
+        var transport: Packet.Transport
+        var port: UInt16
+        /// To where it leads, each once.
+        var targets: [Endpoint]
+    }
+
+    struct Endpoint: Hashable, Sendable {
+        var address: IPAddress
+        var port: UInt16?
+    }
+
+    struct VirtualIP: Hashable, Sendable {
+        var address: IPAddress
+        var targets: [IPAddress]
+    }
+
+    let world: World
+    private(set) var published: [PublishedPort] = []
+    private(set) var virtualIPs: [VirtualIP] = []
+
+    init(_ world: World) {
+        self.world = world
+        guard !world.inventory.namespaces.isEmpty else { return }
+        for table in world[0].tables where table.name == KernelState.tableName {
+            for map in table.sets where map.data != nil { read(map) }
+        }
+        for table in world[0].iptables where table.name == "nat" {
+            for chain in table.chains { chain.rules.forEach { read($0) } }
+        }
+        published.sort { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
+        virtualIPs.sort { $0.address < $1.address }
+    }
+
+    /// `(protocol, port, slot) → (address, port)`, or `(address, slot) → address`.
+    private mutating func read(_ map: Nft.Set) {
+        for element in map.elements {
+            let key = Self.flat(element.key)
+            let data = Self.flat(element.data ?? [])
+            guard case .address(let target)? = data.first, let first = key.first else { continue }
+            if case .address(let address) = first {
+                addVirtualIP(address, target)
+            } else if key.count > 1, case .number(let port) = key[1], let transport = Self.transport(first) {
+                var targetPort: UInt16?
+                if data.count > 1, case .number(let number) = data[1] { targetPort = UInt16(exactly: number) }
+                add(transport, UInt16(truncatingIfNeeded: port), Endpoint(address: target, port: targetPort))
+            }
+        }
+    }
+
+    private mutating func read(_ rule: IPTables.Rule) {
+        guard case .dnat(let addresses?, let ports)? = rule.target else { return }
+        var transport: Packet.Transport?
+        var port: UInt16?
+        for match in rule.matches {
+            if case .protocol(let number) = match { transport = Packet.Transport.allCases.first { $0.number == number } }
+            if case .destinationPort(let range) = match { port = range.lowerBound }
+        }
+        guard let transport, let port else { return }
+        add(transport, port, Endpoint(address: addresses.lowerBound, port: ports?.lowerBound))
+    }
+
+    private static func flat(_ values: [Nft.Value]) -> [Nft.Value] {
+        values.flatMap { if case .concatenation(let parts) = $0 { parts } else { [$0] } }
+    }
+
+    private static func transport(_ value: Nft.Value) -> Packet.Transport? {
+        switch value {
+        case .name(let name): Packet.Transport(rawValue: name)
+        case .number(let number): Packet.Transport.allCases.first { UInt64($0.number) == number }
+        default: nil
+        }
+    }
+
+    private mutating func add(_ transport: Packet.Transport, _ port: UInt16, _ target: Endpoint) {
+        if let at = published.firstIndex(where: { $0.transport == transport && $0.port == port }) {
+            if !published[at].targets.contains(target) { published[at].targets.append(target) }
+        } else {
+            published.append(PublishedPort(transport: transport, port: port, targets: [target]))
+        }
+    }
+
+    private mutating func addVirtualIP(_ address: IPAddress, _ target: IPAddress) {
+        if let at = virtualIPs.firstIndex(where: { $0.address == address }) {
+            if !virtualIPs[at].targets.contains(target) { virtualIPs[at].targets.append(target) }
+        } else {
+            virtualIPs.append(VirtualIP(address: address, targets: [target]))
+        }
+    }
+
+    // MARK: whose
+
+    /// Names of services, in order.
+    var services: [String] {
+        Set(world.inventory.namespaces.indices.compactMap { world.identity($0).service }).sorted(by: NaturalOrder.isBefore)
+    }
+
+    /// Names of tasks, or of containers without one.
+    var tasks: [String] {
+        world.inventory.namespaces.indices.dropFirst().compactMap { world.identity($0).name }
+            .sorted(by: NaturalOrder.isBefore)
+    }
+
+    func ports(of service: String) -> [PublishedPort] {
+        published.filter { $0.targets.contains { self.service(of: $0.address) == service } }
+    }
+
+    /// Ports that lead to a container by its own name, Docker's `-p`.
+    func ports(ofNamespace at: Int) -> [PublishedPort] {
+        published.filter { $0.targets.contains { world.holds(at, $0.address) } }
+    }
+
+    func virtualIP(of service: String, _ family: IPFamily) -> IPAddress? {
+        virtualIPs.first { vip in
+            vip.address.family == family && vip.targets.contains { self.service(of: $0) == service }
+        }?.address
+    }
+
+    func namespaces(of service: String) -> [Int] {
+        world.inventory.namespaces.indices.filter { world.identity($0).service == service }
+    }
+
+    /// A task's or a container's namespace by any of its names: `web.1`, `web.1.ID`, a container's name or id.
+    func namespace(named name: String) -> Int? {
+        let all = world.inventory.namespaces.indices
+        if let at = all.first(where: { world.identity($0).name == name && $0 != 0 }) { return at }
+        if let at = all.first(where: { world.identity($0).fullTask == name || world.identity($0).container == name }) {
+            return at
+        }
+        if let at = all.first(where: { world[$0].name == name }) { return at }
+        let owner = world.inventory.owners.first {
+            $0.taskID == name || (name.count >= 12 && $0.containerID.hasPrefix(name))
+        }
+        return owner.flatMap { world.position(ofInode: $0.namespaceInode) }
+    }
+
+    private func service(of address: IPAddress) -> String? { world.owner(of: address)?.service }
+
+    /// The namespace's own address that others reach it by.
+    func address(of at: Int, _ family: IPFamily) -> IPAddress? {
+        let routing = Routing(world[at])
+        let usable = world[at].addresses.filter { $0.address.family == family }
+        let preferred = routing.decide(RouteQuery(destination: Question.documentation(family))).route
+        if let link = preferred?.link, let own = routing.address(on: link, toward: preferred?.gateway ?? Question.documentation(family)) {
+            return preferred?.source ?? own
+        }
+        return usable.map(\.address.address).first { !$0.isLoopback && $0.v6?.isLinkLocal != true }
+    }
+}

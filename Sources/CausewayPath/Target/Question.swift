@@ -1,0 +1,200 @@
+import CausewayKernel
+import CausewayModel
+
+/// What a user asks: the way to a target, from somewhere, in the words of the command line.
+package struct Question: Hashable, Sendable {
+    /// A service, `service:port`, `host:port`, a task, a container, or an address with or without a port.
+    package var target: String
+    /// `nil` for a client outside; `host`, `task:NAME`, or an address.
+    package var from: String?
+    package var transport: Packet.Transport?
+    package var port: UInt16?
+    package var family: IPFamily
+
+    package init(
+        target: String, from: String? = nil, transport: Packet.Transport? = nil, port: UInt16? = nil,
+        family: IPFamily = .ip
+    ) {
+        self.target = target
+        self.from = from
+        self.transport = transport
+        self.port = port
+        self.family = family
+    }
+
+    /// The packet to send, and where it sets out.
+    package struct Answer: Hashable, Sendable {
+        package var packet: Packet
+        package var entry: PathTracer.Entry
+    }
+
+    /// The port that clients in the examples have.
+    package static let clientPort: UInt16 = 40_000
+
+    /// A client outside that belongs to nobody (RFC 5737, RFC 3849).
+    static func documentation(_ family: IPFamily) -> IPAddress {
+        family == .ip
+            ? .v4(IPv4Address(rawValue: 203 << 24 | 113 << 8 | 9)) : .v6(IPv6Address(high: 0x2001_0db8_0000_0000, low: 9))
+    }
+}
+
+extension PathTracer {
+    /// Finds the packet that a question is about, from the inventory alone.
+    package func resolve(_ question: Question) throws(PathError) -> Question.Answer {
+        try Resolver(question, Directory(world)).resolve()
+    }
+}
+
+/// Names to addresses, for one question.
+private struct Resolver {
+    let question: Question
+    let directory: Directory
+    let text: String
+    let port: UInt16?
+
+    private var world: World { directory.world }
+
+    init(_ question: Question, _ directory: Directory) throws(PathError) {
+        self.question = question
+        self.directory = directory
+        let (name, port) = try Self.split(question.target)
+        text = name
+        self.port = port ?? question.port
+    }
+
+    /// `name:port`, `[v6]:port`, a bare IPv6 address.
+    private static func split(_ target: String) throws(PathError) -> (String, UInt16?) {
+        guard !target.isEmpty else { throw .malformed(target, why: "a target is a service, a task or an address") }
+        if IPAddress(target) != nil { return (target, nil) }
+        guard let colon = target.lastIndex(of: ":") else { return (target, nil) }
+        var name = String(target[..<colon])
+        let digits = target[target.index(after: colon)...]
+        guard let port = UInt16(digits), port > 0 else {
+            throw .malformed(target, why: "'\(digits)' is no port; ports are 1 to 65535")
+        }
+        if name.hasPrefix("["), name.hasSuffix("]") { name = String(name.dropFirst().dropLast()) }
+        return (name, port)
+    }
+
+    func resolve() throws(PathError) -> Question.Answer {
+        guard !world.inventory.namespaces.isEmpty else { throw .unknownTarget(text, known: []) }
+        let origin = try origin()
+        var (destination, port, transport) = try destination(fromInside: origin)
+        if let wanted = question.transport { transport = wanted }
+        let family = destination.family
+        if transport.hasPorts, port == nil { throw .noPort(target: question.target) }
+        let source: IPAddress
+        let entry: PathTracer.Entry
+        switch origin {
+        case .namespace(let at):
+            source = Walk.unspecified(family)
+            entry = .process(namespace: world[at].inode)
+        case .outside(let given):
+            source = given ?? Question.documentation(family)
+            guard source.family == family else {
+                throw .malformed("\(source)", why: "it cannot send to \(destination), which is of the other family")
+            }
+            entry = .link(namespace: world[0].inode, name: try wayIn(source, to: destination))
+        }
+        if transport == .icmp, family == .ip6 { transport = .icmpv6 }
+        let packet = Packet(
+            transport, from: source, Question.clientPort, to: destination, port ?? 0)
+        return Question.Answer(packet: packet, entry: entry)
+    }
+
+    private enum Origin: Hashable {
+        case outside(IPAddress?)
+        case namespace(Int)
+    }
+
+    private func origin() throws(PathError) -> Origin {
+        guard let from = question.from else { return .outside(nil) }
+        if from == "host" { return .namespace(0) }
+        if let address = IPAddress(from) { return .outside(address) }
+        let name = from.hasPrefix("task:") ? String(from.dropFirst(5)) : from
+        guard let at = directory.namespace(named: name) ?? directory.namespaces(of: name).first else {
+            throw .unknownOrigin(from, known: directory.tasks)
+        }
+        return .namespace(at)
+    }
+
+    /// The link by which packets from an outside address come in: the one by which the answer would leave.
+    private func wayIn(_ source: IPAddress, to destination: IPAddress) throws(PathError) -> String {
+        if let link = Routing(world[0]).decide(RouteQuery(destination: source)).route?.link, link != "lo" { return link }
+        let candidate = world[0].addresses.first { $0.address.address == destination && $0.link != "lo" }
+            ?? world[0].addresses.first { address in
+                address.address.family == source.family && !address.address.address.isLoopback
+                    && world.link(0, named: address.link)?.peerIndex == nil
+            }
+        guard let link = candidate?.link else { throw .noWayIn(source) }
+        return link
+    }
+
+    // MARK: destinations
+
+    private typealias Found = (IPAddress, UInt16?, Packet.Transport)
+
+    private func destination(fromInside origin: Origin) throws(PathError) -> Found {
+        if let address = IPAddress(text) { return (address, port, question.transport ?? (port == nil ? ping(address) : .tcp)) }
+        if text == "host" || text == world.inventory.hostname { return try host(port) }
+        if directory.services.contains(text) { return try service(origin) }
+        if let at = directory.namespace(named: text) { return try task(at, origin) }
+        throw .unknownTarget(text, known: directory.services + directory.tasks)
+    }
+
+    private func ping(_ address: IPAddress) -> Packet.Transport { address.family == .ip ? .icmp : .icmpv6 }
+
+    private func host(_ port: UInt16?, _ transport: Packet.Transport = .tcp) throws(PathError) -> Found {
+        guard let address = directory.address(of: 0, question.family) else {
+            throw .noAddress(target: "host", question.family)
+        }
+        return (address, port, question.transport ?? (port == nil ? ping(address) : transport))
+    }
+
+    private func service(_ origin: Origin) throws(PathError) -> Found {
+        let ports = directory.ports(of: text).filter {
+            question.transport == nil || $0.transport == question.transport
+        }
+        if case .namespace(let at) = origin, at != 0, let vip = directory.virtualIP(of: text, question.family) {
+            let port = port ?? ports.first?.targets.first?.port ?? listeningPort(of: text)
+            return (vip, port, question.transport ?? .tcp)
+        }
+        if let found = ports.first(where: { port == nil || $0.port == port }) {
+            return try host(found.port, found.transport)
+        }
+        if let port {
+            // Not published: the host is asked all the same, so that the answer shows who refuses.
+            guard ports.isEmpty, let vip = directory.virtualIP(of: text, question.family) else {
+                throw .noPublishedPort(service: text, port: port, known: ports.map { "\($0.port)/\($0.transport.rawValue)" })
+            }
+            return (vip, port, question.transport ?? .tcp)
+        }
+        guard let vip = directory.virtualIP(of: text, question.family) else {
+            throw .noPublishedPort(service: text, port: nil, known: [])
+        }
+        return (vip, listeningPort(of: text), question.transport ?? .tcp)
+    }
+
+    private func task(_ at: Int, _ origin: Origin) throws(PathError) -> Found {
+        if case .outside = origin, let found = directory.ports(ofNamespace: at).first(where: { port == nil || $0.port == port }),
+            world.identity(at).task == nil
+        {
+            return try host(found.port, found.transport)
+        }
+        guard let address = directory.address(of: at, question.family) else {
+            throw .noAddress(target: text, question.family)
+        }
+        let wanted = port ?? listeningPort(at)
+        return (address, wanted, question.transport ?? (wanted == nil ? ping(address) : .tcp))
+    }
+
+    private func listeningPort(of service: String) -> UInt16? {
+        directory.namespaces(of: service).lazy.compactMap { listeningPort($0) }.first
+    }
+
+    /// The first port on which anything but the resolver's listens.
+    private func listeningPort(_ at: Int) -> UInt16? {
+        world[at].sockets.filter { !$0.address.isLoopback && (question.transport?.number ?? 6) == $0.protocol.number }
+            .map(\.port).min()
+    }
+}

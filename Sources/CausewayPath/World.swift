@@ -1,0 +1,125 @@
+import CausewayKernel
+import CausewayModel
+
+/// An inventory with the look-ups that a walk needs. Namespaces are known by their position.
+struct World: Sendable {
+    let inventory: Inventory
+    private let positions: [UInt64: Int]
+    private let owners: [UInt64: Inventory.Owner]
+    private let holders: [IPAddress: [Int]]
+
+    init(_ inventory: Inventory) {
+        self.inventory = inventory
+        positions = Dictionary(
+            inventory.namespaces.enumerated().map { ($1.inode, $0) }, uniquingKeysWith: { first, _ in first })
+        owners = Dictionary(
+            inventory.owners.map { ($0.namespaceInode, $0) }, uniquingKeysWith: { first, _ in first })
+        var holders: [IPAddress: [Int]] = [:]
+        for (position, space) in inventory.namespaces.enumerated() {
+            for address in space.addresses where !address.address.address.isLoopback {
+                holders[address.address.address, default: []].append(position)
+            }
+        }
+        self.holders = holders
+    }
+
+    subscript(_ position: Int) -> NamespaceState { inventory.namespaces[position] }
+
+    func position(ofInode inode: UInt64) -> Int? { positions[inode] }
+
+    func link(_ position: Int, named name: String) -> NamespaceState.Link? {
+        self[position].links.first { $0.link.name == name }
+    }
+
+    func link(_ position: Int, index: UInt32) -> NamespaceState.Link? {
+        self[position].links.first { $0.index == index }
+    }
+
+    /// The other end of a link, with the namespace it is in.
+    func peer(of link: NamespaceState.Link, in position: Int) -> (position: Int, link: NamespaceState.Link)? {
+        guard let index = link.peerIndex else { return nil }
+        let other = link.peerNamespace.map { positions[$0] } ?? position
+        guard let other, let end = self.link(other, index: index) else { return nil }
+        return (other, end)
+    }
+
+    func holds(_ position: Int, _ address: IPAddress) -> Bool {
+        self[position].addresses.contains { $0.address.address == address }
+    }
+
+    /// A sysctl, or `nil` when the inventory does not have it.
+    func sysctl(_ position: Int, _ name: String) -> Int? { self[position].sysctls[name].flatMap { Int($0) } }
+
+    // MARK: names
+
+    /// Who a namespace belongs to: what the engine says, else what the name says.
+    func identity(_ position: Int) -> Identity {
+        let space = self[position]
+        if let owner = owners[space.inode] { return Identity(owner) }
+        return Identity(namespaceName: space.name) ?? Identity(container: nil, service: nil, task: nil)
+    }
+
+    func place(_ position: Int) -> Place {
+        let space = self[position]
+        let identity = identity(position)
+        if let task = identity.task { return Place(namespace: space.name, title: task, kind: .task) }
+        if let container = identity.container {
+            return Place(namespace: space.name, title: container, kind: .container)
+        }
+        let isHost = position == 0
+        return Place(
+            namespace: space.name, title: isHost ? inventory.hostname : space.name, kind: isHost ? .host : .other)
+    }
+
+    /// The service, task or container that has an address.
+    func owner(of address: IPAddress) -> Identity? {
+        guard let holders = holders[address], holders.count == 1 || !holders.contains(0) else { return nil }
+        return holders.map { identity($0) }.first { $0.name != nil }
+    }
+
+    /// Who a namespace belongs to.
+    struct Identity: Hashable, Sendable {
+        var container: String?
+        var service: String?
+        /// `web.1`
+        var task: String?
+        /// `web.1.TASKID`
+        var fullTask: String?
+
+        var name: String? { task ?? container }
+
+        init(container: String?, service: String?, task: String?) {
+            self.container = container
+            self.service = service
+            self.task = task
+            fullTask = task
+        }
+
+        init(_ owner: Inventory.Owner) {
+            container = owner.containerName
+            service = owner.serviceName
+            fullTask = owner.taskName
+            task = owner.taskName.map { name in
+                guard let id = owner.taskID, name.hasSuffix("." + id) else { return Self.short(name) }
+                return String(name.dropLast(id.count + 1))
+            }
+        }
+
+        /// `cw-web.1.abcdefgh`: what Causeway names the namespaces of its tasks.
+        init?(namespaceName: String) {
+            guard namespaceName.hasPrefix(Rtnl.linkPrefix) else { return nil }
+            let parts = namespaceName.dropFirst(Rtnl.linkPrefix.count).split(separator: ".")
+            guard parts.count >= 3 else { return nil }
+            service = parts.dropLast(2).joined(separator: ".")
+            task = parts.dropLast().joined(separator: ".")
+            fullTask = parts.joined(separator: ".")
+        }
+
+        /// Takes a 25-character identifier off the end of a task's name.
+        private static func short(_ name: String) -> String {
+            let parts = name.split(separator: ".")
+            guard let last = parts.last, last.count == 25 else { return name }
+            return parts.dropLast().joined(separator: ".")
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import CausewayModel
+
+/// What is read of `GET /containers/{id}/json`.
+struct ContainerDetail: Decodable, Sendable {
+    struct State: Decodable, Sendable {
+        var status: String
+        var pid: Int
+        var exitCode: Int
+        var error: String?
+        var startedAt: String?
+        var finishedAt: String?
+
+        enum CodingKeys: String, CodingKey {
+            case status = "Status"
+            case pid = "Pid"
+            case exitCode = "ExitCode"
+            case error = "Error"
+            case startedAt = "StartedAt"
+            case finishedAt = "FinishedAt"
+        }
+    }
+
+    struct Config: Decodable, Sendable {
+        var labels: [String: String]?
+        var hostname: String?
+
+        enum CodingKeys: String, CodingKey {
+            case labels = "Labels"
+            case hostname = "Hostname"
+        }
+    }
+
+    var id: String
+    var state: State
+    var config: Config
+
+    enum CodingKeys: String, CodingKey {
+        case id = "Id"
+        case state = "State"
+        case config = "Config"
+    }
+}
+
+/// What is read of an element of `GET /containers/json`.
+struct ContainerSummary: Decodable, Sendable {
+    var id: String
+    var state: String
+    var labels: [String: String]?
+
+    enum CodingKeys: String, CodingKey {
+        case id = "Id"
+        case state = "State"
+        case labels = "Labels"
+    }
+}
+
+extension ObservedContainer {
+    init(_ summary: ContainerSummary) {
+        self.init(id: summary.id, labels: summary.labels ?? [:], state: State(docker: summary.state))
+    }
+
+    init(_ detail: ContainerDetail) {
+        self.init(id: detail.id, labels: detail.config.labels ?? [:], state: State(docker: detail.state.status))
+        pid = detail.state.pid
+        exitCode = detail.state.exitCode
+        error = detail.state.error ?? ""
+        startedAt = Self.moment(detail.state.startedAt)
+        finishedAt = Self.moment(detail.state.finishedAt)
+    }
+
+    private init(id: String, labels: [String: String], state: State) {
+        self.init(
+            id: id, taskID: labels[ContainerCreation.Label.taskID] ?? "",
+            nodeID: labels[ContainerCreation.Label.nodeID] ?? "", state: state)
+    }
+
+    private static func moment(_ text: String?) -> Timestamp? {
+        text.flatMap(Timestamp.init).flatMap { $0 == .zero ? nil : $0 }
+    }
+}
+
+extension ObservedContainer.State {
+    /// A paused container runs, as far as a task is concerned; one that is being removed is half gone.
+    init(docker status: String) {
+        switch status {
+        case "created": self = .created
+        case "running", "paused", "restarting": self = .running
+        case "exited": self = .exited
+        default: self = .dead
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import CausewayEngine
+import CausewayModel
+import Logging
+import Synchronization
+
+/// The node's Docker Engine as the runtime of tasks' containers.
+///
+/// Containers have no network of the engine's: the OCI runtime `causeway` puts them into the namespace that
+/// ``start(_:namespacePath:)`` names. The engine never restarts them.
+package final class DockerRuntime: ContainerRuntime {
+    let engine: EngineClient
+    let runtimeName: String
+    let logger: Logger
+    private let nodeHostname: String
+    private let images: ImageStore
+    private let files: TaskFiles
+    /// The last look at each container, by identifier: spares asking again for one whose state is as it was.
+    private let seen = Mutex<[String: ObservedContainer]>([:])
+
+    /// `runtimeName` is the OCI runtime as registered with the engine; `directory` is the daemon's run directory.
+    package init(
+        engine: EngineClient, nodeHostname: String, runtimeName: String = "causeway",
+        directory: String = "/run/causeway", logger: Logger = Logger(label: "causeway.runtime")
+    ) {
+        self.engine = engine
+        self.nodeHostname = nodeHostname
+        self.runtimeName = runtimeName
+        self.logger = logger
+        images = ImageStore(engine: engine, logger: logger)
+        files = TaskFiles(directory: directory)
+    }
+
+    // MARK: one container
+
+    package func prepare(_ task: Swarm.Task) async throws(ContainerError) -> String {
+        guard let spec = task.spec.containerSpec else {
+            throw ContainerError(.refused, "task \(task.name) has no container specification")
+        }
+        let image = try await images.locate(spec.image)
+        let body = try creation(of: task, spec, image: image)
+        // The engine wants the file to be there before the container, and the container's identifier is its host name.
+        let addresses = task.networks.flatMap { $0.addresses.map(\.address) }
+        func writeHosts(for hostname: String) throws(ContainerError) {
+            let text = HostsFile.text(hostname: hostname, addresses: addresses, entries: spec.hosts ?? [])
+            try files.write(hosts: text, of: task.id)
+        }
+        try writeHosts(for: body.hostname ?? task.name)
+        let id = try await create(body, for: task)
+        if (body.hostname ?? "").isEmpty { try writeHosts(for: String(id.prefix(12))) }
+        return id
+    }
+
+    package func start(_ id: String, namespacePath: String) async throws(ContainerError) {
+        try files.write(namespacePath: namespacePath, of: id)
+        try await call(orAlready: true) { () throws(EngineError) in
+            try await self.engine.post("/containers/\(id)/start", timeout: .seconds(300))
+        }
+    }
+
+    package func stop(_ id: String, grace: Nanoseconds?) async throws(ContainerError) {
+        let query = grace.map { [("t", "\($0.wholeSeconds)")] } ?? []
+        // Without a grace given, the container's own is waited for, however long that is.
+        let limit = grace.map { Duration.seconds($0.wholeSeconds + 60) }
+        try await call(orAlready: true) { () throws(EngineError) in
+            try await self.engine.post("/containers/\(id)/stop", query: query, timeout: limit)
+        }
+    }
+
+    package func remove(_ container: ObservedContainer, force: Bool) async throws(ContainerError) {
+        let query = [("v", "1"), ("force", force ? "1" : "0")]
+        do throws(EngineError) {
+            try await engine.delete("/containers/\(container.id)", query: query)
+        } catch {
+            // Somebody else removes it, or has: our files go all the same.
+            let isUnderWay = error.isConflict && error.message.contains("already in progress")
+            guard error.isNotFound || isUnderWay else { throw ContainerError(error) }
+        }
+        seen.withLock { _ = $0.removeValue(forKey: container.id) }
+        try files.remove(container: container.id, task: container.taskID)
+    }
+
+    package func inspect(_ id: String) async throws(ContainerError) -> ObservedContainer? {
+        do throws(EngineError) {
+            let container = ObservedContainer(try await engine.get("/containers/\(id)/json", as: ContainerDetail.self))
+            seen.withLock { $0[id] = container }
+            return container
+        } catch {
+            guard error.isNotFound else { throw ContainerError(error) }
+            return nil
+        }
+    }
+
+    // MARK: all containers
+
+    package func observe() async throws(ContainerError) -> [ObservedContainer] {
+        let query = [("all", "1"), ("filters", #"{"label":["\#(ContainerCreation.Label.taskID)"]}"#)]
+        let listed: [ObservedContainer]
+        do throws(EngineError) {
+            listed = try await engine.get("/containers/json", query: query, as: [ContainerSummary].self)
+                .map { ObservedContainer($0) }
+        } catch {
+            throw ContainerError(.unavailable, error.message)
+        }
+        let known = seen.withLock { seen in
+            let ids = Set(listed.map(\.id))
+            seen = seen.filter { ids.contains($0.key) }
+            return seen
+        }
+        var containers: [ObservedContainer] = []
+        // The list has no exit codes and no process identifiers: whose state changed is looked at closely.
+        for container in listed {
+            if let last = known[container.id], last.state == container.state {
+                containers.append(last)
+            } else if container.state == .created {
+                containers.append(container)
+            } else if let detail = try await inspect(container.id) {
+                containers.append(detail)
+            }
+        }
+        return containers
+    }
+
+    // MARK: inside
+
+    private func creation(
+        of task: Swarm.Task, _ spec: Swarm.ContainerSpec, image: String
+    ) throws(ContainerError) -> ContainerCreation {
+        do throws(TaskTemplate.Unknown) {
+            return try ContainerCreation(
+                task: task, spec: spec, image: image, runtime: runtimeName, hostsFile: files.hosts(of: task.id),
+                nodeHostname: nodeHostname)
+        } catch {
+            throw ContainerError(.refused, error.description)
+        }
+    }
+
+    /// A container of that name is the task's own if its label says so: then an earlier answer was lost.
+    private func create(_ body: ContainerCreation, for task: Swarm.Task) async throws(ContainerError) -> String {
+        struct Created: Decodable {
+            var id: String
+            enum CodingKeys: String, CodingKey { case id = "Id" }
+        }
+        do throws(EngineError) {
+            return try await engine.post(
+                "/containers/create", query: [("name", task.name)], body: body, as: Created.self
+            ).id
+        } catch {
+            if error.isConflict, let own = try await inspect(task.name), own.taskID == task.id { return own.id }
+            if error.message.hasPrefix("Unknown runtime specified") {
+                throw ContainerError(.refused, EngineProblem.runtimeMissing(runtimeName).description)
+            }
+            throw ContainerError(error)
+        }
+    }
+
+    private func call(
+        orAlready: Bool, _ body: () async throws(EngineError) -> Void
+    ) async throws(ContainerError) {
+        do throws(EngineError) {
+            try await body()
+        } catch {
+            guard orAlready && error.isNotModified else { throw ContainerError(error) }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import CausewayEngine
+import CausewayModel
+import FoundationEssentials
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// The engine's images: finds the one that a task asks for, and fetches it if it is not there.
+///
+/// Tasks that wait for the same image share one pull.
+actor ImageStore {
+    private struct Image: Decodable {
+        var id: String
+        var digests: [String]?
+
+        enum CodingKeys: String, CodingKey {
+            case id = "Id"
+            case digests = "RepoDigests"
+        }
+
+        func has(_ digest: String) -> Bool { id == digest || (digests ?? []).contains { $0.hasSuffix("@\(digest)") } }
+    }
+
+    private let engine: EngineClient
+    private let logger: Logger
+    /// Who waits for the pull of an image, beside the one who pulls.
+    private var pulls: [String: [CheckedContinuation<Result<Void, ContainerError>, Never>]] = [:]
+
+    init(engine: EngineClient, logger: Logger) {
+        self.engine = engine
+        self.logger = logger
+    }
+
+    /// Returns a name under which the engine has the image. Refuses with `No such image: NAME`, as Docker does.
+    func locate(_ name: String) async throws(ContainerError) -> String {
+        if let local = try await find(name) { return local }
+        try await pull(ImageReference(name).pulled)
+        guard let pulled = try await find(name) else { throw ContainerError(.refused, "No such image: \(name)") }
+        return pulled
+    }
+
+    /// An image that was loaded, not pulled, has no digest of a registry: then its tag's image counts if it is the one.
+    private func find(_ name: String) async throws(ContainerError) -> String? {
+        if try await image(name) != nil { return name }
+        let reference = ImageReference(name)
+        guard let digest = reference.digest, let tagged = try await image(reference.nameAndTag), tagged.has(digest)
+        else { return nil }
+        return reference.nameAndTag
+    }
+
+    private func image(_ name: String) async throws(ContainerError) -> Image? {
+        do throws(EngineError) {
+            return try await engine.get("/images/\(name)/json")
+        } catch {
+            guard error.isNotFound else { throw ContainerError(error) }
+            return nil
+        }
+    }
+
+    private func pull(_ name: String) async throws(ContainerError) {
+        guard pulls[name] == nil else {
+            return try await withCheckedContinuation { pulls[name]?.append($0) }.get()
+        }
+        pulls[name] = []
+        let result: Result<Void, ContainerError>
+        do throws(ContainerError) {
+            try await fetch(name)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        for waiting in pulls.removeValue(forKey: name) ?? [] { waiting.resume(returning: result) }
+        try result.get()
+    }
+
+    /// A pull that the engine answered, well or not, is over; whether the image is there is for the caller to see.
+    private func fetch(_ name: String) async throws(ContainerError) {
+        logger.info("pulling \(name)")
+        do {
+            let progress = try await engine.stream(.POST, "/images/create", query: [("fromImage", name)])
+            var lines = JSONLines<PullProgress>()
+            for try await chunk in progress {
+                for step in lines.read(chunk) { log(step, of: name) }
+            }
+        } catch let error as EngineError where !error.isUnreachable {
+            logger.warning("cannot pull \(name): \(error)")
+        } catch {
+            throw ContainerError(.unavailable, "the pull of \(name) broke off: \(error)")
+        }
+    }
+
+    private func log(_ step: PullProgress, of name: String) {
+        if let error = step.error { logger.warning("cannot pull \(name): \(error)") }
+        // Byte counts come several times a second; only steps without them are news.
+        guard let status = step.status, step.progress == nil else { return }
+        logger.debug("pulling \(name): \(step.id.map { "\($0): " } ?? "")\(status)")
+    }
+}
+
+/// One line of a pull's progress.
+struct PullProgress: Decodable, Hashable, Sendable {
+    var id: String?
+    var status: String?
+    var progress: String?
+    var error: String?
+}
+
+/// Cuts a stream into lines of JSON. A line that is not what was expected is left out.
+struct JSONLines<Line: Decodable> {
+    private var rest: [UInt8] = []
+    /// A line longer than this is none.
+    private let limit = 1 << 20
+
+    mutating func read(_ chunk: ByteBuffer) -> [Line] {
+        rest.append(contentsOf: chunk.readableBytesView)
+        guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else {
+            if rest.count > limit { rest = [] }
+            return []
+        }
+        let lines = rest[..<end].split(separator: UInt8(ascii: "\n"))
+        rest.removeFirst(end + 1)
+        return lines.compactMap { line in
+            do { return try JSONDecoder().decode(Line.self, from: Data(line)) } catch { return nil }
+        }
+    }
+}

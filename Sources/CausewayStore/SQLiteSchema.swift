@@ -1,0 +1,86 @@
+import CausewayModel
+import Foundation
+import GRDB
+
+/// The store's tables: one row for each object, and the revision.
+enum SQLiteSchema {
+    /// Migrations are named, and only ever appended.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("001 objects and revision") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE object (
+                        kind TEXT NOT NULL,
+                        id TEXT NOT NULL,
+                        version INTEGER NOT NULL,
+                        json BLOB NOT NULL,
+                        PRIMARY KEY (kind, id)
+                    ) WITHOUT ROWID;
+                    CREATE TABLE revision (number INTEGER NOT NULL);
+                    INSERT INTO revision (number) VALUES (0);
+                    """)
+        }
+        return migrator
+    }
+
+    /// Reads the whole store.
+    static func load(_ db: Database) throws -> StoreSnapshot {
+        var snapshot = StoreSnapshot()
+        snapshot.revision = UInt64(try Int64.fetchOne(db, sql: "SELECT number FROM revision") ?? 0)
+        let rows = try Row.fetchCursor(db, sql: "SELECT kind, id, json FROM object ORDER BY kind, id")
+        while let row = try rows.next() {
+            let (kind, id, json): (String, String, Data) = (row[0], row[1], row[2])
+            guard let known = StoreKind(rawValue: kind) else {
+                throw SwarmError(.internal, "unknown kind '\(kind)' of object \(id): a newer version wrote this file")
+            }
+            do {
+                try read(known, json, into: &snapshot)
+            } catch {
+                throw SwarmError(.internal, "\(kind) \(id) cannot be read: \(error)")
+            }
+        }
+        return snapshot
+    }
+
+    /// Writes changed objects and the revision. Runs in a transaction of the caller.
+    static func save(_ changes: [StoreChange], revision: UInt64, in db: Database) throws {
+        for change in changes {
+            guard let after = change.after else {
+                try db.execute(
+                    sql: "DELETE FROM object WHERE kind = ? AND id = ?", arguments: [change.kind.rawValue, change.id])
+                continue
+            }
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO object (kind, id, version, json) VALUES (?, ?, ?, ?)",
+                arguments: [change.kind.rawValue, change.id, Int64(revision), try json(after)])
+        }
+        try db.execute(sql: "UPDATE revision SET number = ?", arguments: [Int64(revision)])
+    }
+
+    private static func json(_ object: StoreObject) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return switch object {
+        case .cluster(let cluster): try encoder.encode(cluster)
+        case .node(let node): try encoder.encode(node)
+        case .network(let network): try encoder.encode(network)
+        case .service(let service): try encoder.encode(service)
+        case .task(let task): try encoder.encode(task)
+        }
+    }
+
+    private static func read(_ kind: StoreKind, _ json: Data, into snapshot: inout StoreSnapshot) throws {
+        func add<Object: StoredObject>(_ type: Object.Type) throws {
+            let object = try JSONDecoder().decode(type, from: json)
+            snapshot.set(object, at: object.id, was: nil)
+        }
+        switch kind {
+        case .cluster: try add(Swarm.Cluster.self)
+        case .node: try add(Swarm.Node.self)
+        case .network: try add(Swarm.Network.self)
+        case .service: try add(Swarm.Service.self)
+        case .task: try add(Swarm.Task.self)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import CausewayModel
+
+/// All objects of one kind, by identifier.
+///
+/// Objects are held by reference, so that a copy of a large table costs a pointer for each of them.
+package struct StoreTable<Object: StoredObject>: Sendable {
+    private final class Entry: Sendable {
+        let object: Object
+        init(_ object: Object) { self.object = object }
+    }
+
+    private var entries: [Swarm.ID: Entry] = [:]
+
+    package init() {}
+
+    package var count: Int { entries.count }
+    package var isEmpty: Bool { entries.isEmpty }
+
+    /// Every object, in no order.
+    package var all: some Sequence<Object> { entries.values.lazy.map(\.object) }
+
+    /// Every object, oldest first.
+    package var sorted: [Object] { all.sorted(by: isOlder) }
+
+    package subscript(id: Swarm.ID) -> Object? {
+        get { entries[id]?.object }
+        set { entries[id] = newValue.map(Entry.init) }
+    }
+}
+
+/// Whether `a` was made before `b`; identifiers decide where the clock did not.
+package func isOlder<Object: StoredObject>(_ a: Object, _ b: Object) -> Bool {
+    (a.meta.createdAt, a.id) < (b.meta.createdAt, b.id)
+}
+
+/// The whole store at one revision, as a value: what deciders read.
+package struct StoreSnapshot: Sendable {
+    /// Rises by one with each transaction that changed something.
+    package internal(set) var revision: UInt64 = 0
+    package internal(set) var clusters = StoreTable<Swarm.Cluster>()
+    package internal(set) var nodes = StoreTable<Swarm.Node>()
+    package internal(set) var networks = StoreTable<Swarm.Network>()
+    package internal(set) var services = StoreTable<Swarm.Service>()
+    package internal(set) var tasks = StoreTable<Swarm.Task>()
+    private var tasksOfServices: [Swarm.ID: Set<Swarm.ID>] = [:]
+
+    package init() {}
+
+    /// The swarm, if this node is in one.
+    package var cluster: Swarm.Cluster? { clusters.all.first { _ in true } }
+
+    /// The tasks of a service, oldest first.
+    package func tasks(of service: Swarm.ID) -> [Swarm.Task] {
+        (tasksOfServices[service] ?? []).compactMap { tasks[$0] }.sorted(by: isOlder)
+    }
+
+    /// The services that have tasks, whether or not they still exist themselves.
+    package var servicesWithTasks: some Sequence<Swarm.ID> { tasksOfServices.keys }
+
+    mutating func set<Object: StoredObject>(_ object: Object?, at id: Swarm.ID, was before: Object?) {
+        if let task = (object ?? before) as? Swarm.Task {
+            if object == nil {
+                tasksOfServices[task.serviceID]?.remove(id)
+                if tasksOfServices[task.serviceID]?.isEmpty == true { tasksOfServices[task.serviceID] = nil }
+            } else {
+                tasksOfServices[task.serviceID, default: []].insert(id)
+            }
+        }
+        Object.edit(&self) { $0[id] = object }
+    }
+}

@@ -1,0 +1,74 @@
+import CausewayAPI
+import CausewayAgent
+import CausewayDNS
+import CausewayEngine
+import CausewayLinux
+import CausewayManager
+import CausewayModel
+import CausewayRuntime
+import CausewaySession
+import CausewayStore
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// The parts of a node, connected. What each does is its own business.
+struct House: Sendable {
+    let settings: Settings
+    let logger: Logger
+
+    /// Runs until SIGTERM or SIGINT. Tasks, namespaces and tables stay as they are.
+    func run() async throws {
+        try makeDirectories()
+        let lock = try StateLock(directory: settings.stateDirectory)
+        defer { lock.release() }
+
+        let engine = EngineClient(socketPath: settings.engineSocket)
+        let node = LinuxNode(stateDirectory: settings.stateDirectory, logger: logger)
+        let manager = try await Parts.manager(settings: settings, engine: engine, logger: logger)
+        let agent = Agent(
+            source: manager, node: node, names: NameServers(service: DNSService()), logger: labelled("agent"))
+        let runtime = DockerRuntime(
+            engine: engine, directory: "\(settings.runDirectory)/containers", logger: labelled("containers"))
+        let supervisor = TaskSupervisor(
+            runtime: runtime, network: agent, nodeID: manager.nodeID, now: { .now },
+            report: { try await manager.report($0) }, logger: labelled("tasks"))
+        await agent.setSupervisor { await supervisor.update($0) }
+
+        for problem in await runtime.preflight() { logger.warning("\(problem)") }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: Part { await manager.run() }),
+                    .init(service: Part { await agent.run() }),
+                    .init(service: Part { await supervisor.run() }),
+                    .init(service: Part { try await Parts.api(settings, manager, engine, logger).run() }),
+                    .init(service: Part { try await Parts.control(settings, agent, logger).run() }),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        logger.info("ready", metadata: ["socket": "\(settings.socket)"])
+        try await group.run()
+        await engine.shutdown()
+    }
+
+    private func labelled(_ part: String) -> Logger { Logger(label: "causewayd.\(part)") }
+
+    private func makeDirectories() throws {
+        let files = FileManager.default
+        try files.createDirectory(
+            atPath: settings.stateDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try files.createDirectory(atPath: settings.runDirectory, withIntermediateDirectories: true)
+        try files.createDirectory(atPath: "\(settings.runDirectory)/containers", withIntermediateDirectories: true)
+    }
+}
+
+/// One part of the house as a service: it runs until the house is asked to close, then it is cancelled.
+struct Part: Service {
+    let body: @Sendable () async throws -> Void
+
+    init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await body() }
+    }
+}

@@ -1,0 +1,212 @@
+import CausewayModel
+import CausewayPath
+import Foundation
+import Testing
+
+extension Acceptance.OnCluster {
+    /// What `causeway path` predicts, against what a real packet met.
+    @Suite(.serialized) struct PathAgainstReality {
+        @Test func `the predicted path and verdict equal what real packets did`() async throws {
+            var chance = SeededGenerator(seed: Machine.seed)
+            try await withTown {
+                let town = try await Town.look()
+                var disagreements: [String] = []
+                var kinds: [String: Int] = [:]
+                for number in 1...Machine.generatedCases {
+                    let probe = town.probe(using: &chance)
+                    let predicted = try await probe.predict()
+                    let met = try await probe.send()
+                    kinds[predicted.verdict.outcome.rawValue, default: 0] += 1
+                    guard let difference = probe.difference(predicted, met) else { continue }
+                    disagreements.append("case \(number), \(probe): \(difference)\n\(try await probe.drawing())")
+                }
+                print("seed \(Machine.seed): \(Machine.generatedCases) cases, predicted \(kinds)")
+
+                #expect(disagreements.isEmpty, "seed \(Machine.seed)\n\(disagreements.joined(separator: "\n"))")
+                #expect(kinds.count >= 3, "the cases are too alike: \(kinds)")
+            }
+        }
+
+        @Test func `text, SVG and JSON are drawn of a service, both ways`() async throws {
+            try await Traffic.withWeb("pa-draw") { replicas in
+                let text = try await shell(Machine.executable("causeway"), "path", "pa-draw:8080", "--return")
+                for word in ["prerouting", "dnat", "delivered"] + replicas { #expect(text.out.contains(word), "\(text.out)") }
+
+                let file = "/run/causeway-test.svg"
+                try await shell(Machine.executable("causeway"), "path", "pa-draw:8080", "--return", "--format", "svg", "-o", file)
+                try await shell("rsvg-convert", "--output", "/run/causeway-test.png", file)
+
+                let trace = try await predictedPath("pa-draw:8080", "--from", Machine.client)
+                #expect(trace.candidates.compactMap(\.owner).sorted() == replicas)
+                #expect(trace.candidates.map(\.slots).reduce(0, +) == 64)
+                #expect(trace.reply?.verdict.outcome == .sent || trace.reply?.verdict.outcome == .delivered)
+            }
+        }
+
+        @Test func `the plan of a node that is at rest is empty`() async throws {
+            try await Traffic.withWeb("pa-rest") { _ in
+                let said = try await eventually("an empty plan") {
+                    let said = try await shell(Machine.executable("causeway"), "plan", "--format", "json")
+                    return said.out.contains("add ") || said.out.contains("set ") ? nil : said
+                }
+                #expect(said.succeeded)
+            }
+        }
+    }
+}
+
+func predictedPath(_ words: String...) async throws -> Trace { try await predictedPath(words) }
+
+func predictedPath(_ words: [String]) async throws -> Trace {
+    let said = try await Command([Machine.executable("causeway"), "path"] + words + ["--return", "--format", "json"]).attempt()
+    do {
+        return try JSONDecoder().decode(Trace.self, from: Data(said.out.utf8))
+    } catch { throw Context(error: error, notes: [said.command, said.all]) }
+}
+
+// MARK: the town: services, networks and ports of every kind, and who may ask whom
+
+private func withTown(_ body: () async throws -> Void) async throws {
+    try await withNetwork("pt-a", "--subnet", "10.91.1.0/24") {
+        try await withNetwork("pt-b", "--subnet", "10.91.2.0/24") {
+            try await withTownServices {
+                // The outside sends to the tasks' own addresses too, as one on the same link could.
+                try await shell(
+                    "ip", "-n", Machine.outside, "route", "add", "10.91.0.0/16", "via", Machine.address, "src", Machine.client)
+                do { try await withServerOutside(port: 7002, body) } catch {
+                    _ = try? await shell("ip", "-n", Machine.outside, "route", "del", "10.91.0.0/16")
+                    throw error
+                }
+                try await shell("ip", "-n", Machine.outside, "route", "del", "10.91.0.0/16")
+            }
+        }
+    }
+}
+
+private func withTownServices(_ body: () async throws -> Void) async throws {
+    func create(_ name: String, _ count: Int, _ options: String...) async throws {
+        try await docker(
+            ["service", "create", "--detach", "--quiet", "--name", name, "--replicas", "\(count)", "--hostname"]
+                + ["{{.Service.Name}}.{{.Task.Slot}}"] + options + [Images.test])
+        try await docker.converged(name, count)
+    }
+    let names = ["pt-web", "pt-db", "pt-both", "pt-closed", "pt-none", "pt-rr"]
+    do {
+        try await create("pt-web", 3, "--network", "pt-a", "--publish", "8201:80/tcp", "--publish", "8201:80/udp")
+        try await create("pt-db", 2, "--network", "pt-b")
+        try await create("pt-both", 1, "--network", "pt-a", "--network", "pt-b", "--publish", "8202:80")
+        try await create("pt-closed", 1, "--network", "pt-a", "--publish", "8203:81")
+        try await create("pt-none", 0, "--network", "pt-a", "--publish", "8204:80")
+        try await create("pt-rr", 2, "--network", "pt-b", "--endpoint-mode", "dnsrr")
+        try await body()
+    } catch {
+        let log = Cluster.lastOfLog()
+        _ = try? await docker(["service", "rm"] + names)
+        throw Context(error: error, notes: [log])
+    }
+    try await docker(["service", "rm"] + names)
+}
+
+private struct Town {
+    static let tasks = ["pt-web.1", "pt-web.2", "pt-db.1", "pt-both.1", "pt-closed.1", "pt-rr.1"]
+
+    var namespaces: [String: String] = [:]
+    /// Addresses worth asking, with the ports that are worth asking there.
+    var targets: [(address: String, ports: [Int])] = []
+
+    static func look() async throws -> Town {
+        var town = Town()
+        for task in tasks { town.namespaces[task] = try await taskNamespace(task) }
+        let published = [8201, 8201, 8202, 8203, 8204, 8299]
+        town.targets = [(Machine.address, published), (Machine.address6, published), (Machine.client, [7002, 7003])]
+        for service in ["pt-web", "pt-db", "pt-both", "pt-closed", "pt-none"] {
+            for address in try await virtualAddresses(service) where address.hasPrefix("10.91.") {
+                town.targets.append((address, [80, 80, 81]))
+            }
+        }
+        for task in tasks { town.targets.append((try await taskAddress(task), [80, 80, 81])) }
+        // Nobody has this one.
+        town.targets.append(("10.91.1.250", [80]))
+        return town
+    }
+
+    func probe(using chance: inout SeededGenerator) -> Probe {
+        while true {
+            let sources: [Probe.Source] = [.outside, .outside, .host] + Self.tasks.map { .task($0) }
+            let source = sources.randomElement(using: &chance) ?? .host
+            guard let target = targets.randomElement(using: &chance) else { continue }
+            if source == .outside, target.address == Machine.client { continue }
+            let port = target.ports.randomElement(using: &chance) ?? 80
+            let transport = Int.random(in: 0..<3, using: &chance) == 0 ? Load.Transport.udp : .http
+            return Probe(
+                source: source, address: target.address, port: port, transport: transport,
+                namespace: { if case .task(let name) = source { namespaces[name] } else { nil } }())
+        }
+    }
+}
+
+/// One question to the program, and to the kernel.
+private struct Probe: CustomStringConvertible {
+    enum Source: Hashable {
+        case outside, host
+        case task(String)
+    }
+
+    var source: Source
+    var address: String
+    var port: Int
+    var transport: Load.Transport
+    var namespace: String?
+
+    var description: String { "\(transport.rawValue) from \(from) to \(target)" }
+
+    private var target: String { address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)" }
+
+    private var from: String {
+        switch source {
+        case .outside: address.contains(":") ? Machine.client6 : Machine.client
+        case .host: "host"
+        case .task(let name): "task:\(name)"
+        }
+    }
+
+    private var words: [String] { [target, "--from", from] + (transport == .udp ? ["--protocol", "udp"] : []) }
+
+    private var place: Machine.Place {
+        switch source {
+        case .outside: .outside
+        case .host: .host
+        case .task: .namespace(namespace ?? "")
+        }
+    }
+
+    func predict() async throws -> Trace { try await predictedPath(words) }
+
+    func send() async throws -> Load.Result {
+        try await Load(transport: transport, address: address, port: port, timeout: .milliseconds(700)).run(at: place)
+    }
+
+    func drawing() async throws -> String {
+        try await Command([Machine.executable("causeway"), "path"] + words + ["--return"]).attempt().all
+    }
+
+    /// What the two disagree on, or `nil`.
+    func difference(_ trace: Trace, _ met: Load.Result) -> String? {
+        let verdict = trace.verdict
+        let kinds = Set(met.failed.keys)
+        switch verdict.outcome {
+        case .delivered, .sent:
+            guard let replica = met.replicas.keys.first else { return "predicted \(verdict), met \(met.failed)" }
+            guard address != Machine.client else { return nil }
+            let possible = Set(trace.candidates.compactMap(\.owner) + [trace.outward.verdict.place.title])
+            return possible.contains(replica) ? nil : "predicted one of \(possible.sorted()), \(replica) answered"
+        case .refused:
+            return kinds.isSubset(of: ["refused", "unreachable", "reset"]) && met.answered == 0
+                ? nil : "predicted \(verdict), met \(met)"
+        case .dropped:
+            // Without a route the sender is told by its own kernel.
+            let silent = verdict.reason == .noOutputRoute ? ["unreachable", "timeout"] : ["timeout"]
+            return kinds.isSubset(of: Set(silent)) && met.answered == 0 ? nil : "predicted \(verdict), met \(met)"
+        }
+    }
+}
