@@ -89,7 +89,7 @@ let tests: [Target] = [
         name: "CausewayPathTests", dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath"],
         resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
-        name: "CausewayAgentTests", dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent"],
+        name: "CausewayAgentTests", dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent", log],
         swiftSettings: strict),
     .testTarget(
         name: "CausewayManagerTests",

@@ -1,19 +1,12 @@
 import CausewayKernel
 import CausewayModel
 import Logging
-import Synchronization
 
 /// The node's agent: takes assignments, makes the kernel agree with the newest one, then lets the tasks go on.
 ///
 /// Wake → read → compare → step → report. A wakeup carries no meaning of its own: an assignment, somebody's change in
 /// the kernel and the slow timer all lead to the same round.
 package actor Agent {
-    /// What there is to do: a newer assignment replaces an older one, and one look serves many changes.
-    private struct Pending: Sendable {
-        var assignment: NodeAssignment?
-        var mustLook = false
-    }
-
     private let source: any AssignmentSource
     private let node: any Node
     private let names: any NameServing
@@ -50,54 +43,41 @@ package actor Agent {
     }
 
     /// Follows the assignments until cancelled. Nothing is touched before the first one.
-    package func run() async {
-        let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let pending = Mutex(Pending())
+    ///
+    /// - Throws: when others' changes cannot be watched: without that there is no trust in what is there.
+    package func run() async throws {
+        let inbox = Inbox()
         let assignments = await source.assignments()
-        let changes = node.changes()
+        let changes = try await node.changes()
         let interval = auditInterval
         await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await new in assignments { inbox.put(new) } }
+            group.addTask { for await _ in changes { inbox.putLook() } }
             group.addTask {
-                for await new in assignments {
-                    pending.withLock { $0.assignment = new }
-                    wake.yield()
-                }
+                while (try? await Task.sleep(for: interval)) != nil { inbox.putLook() }
             }
-            group.addTask {
-                for await _ in changes {
-                    pending.withLock { $0.mustLook = true }
-                    wake.yield()
-                }
-            }
-            group.addTask {
-                while (try? await Task.sleep(for: interval)) != nil {
-                    pending.withLock { $0.mustLook = true }
-                    wake.yield()
-                }
-            }
-            group.addTask {
-                for await _ in wakes {
-                    if Task.isCancelled { break }
-                    let todo = pending.withLock { now in
-                        defer { now = Pending() }
-                        return now
-                    }
-                    if let new = todo.assignment { await self.apply(new) }
-                    if todo.mustLook { await self.audit() }
-                }
-            }
+            group.addTask { await self.work(through: inbox) }
             await withTaskCancellationHandler {
                 await group.waitForAll()
             } onCancel: {
-                wake.finish()
+                inbox.close()
             }
+        }
+    }
+
+    private func work(through inbox: Inbox) async {
+        for await _ in inbox.wakeups {
+            if Task.isCancelled { break }
+            let todo = inbox.take()
+            if let new = todo.assignment { await apply(new) }
+            if todo.mustLook { await audit() }
         }
     }
 
     /// What would be changed now; empty before the first assignment.
     package func plan() async throws(KernelError) -> [(namespace: String, plan: Plan)] {
         guard let assignment else { return [] }
-        return try await reconciler.plan(to: await desired(assignment))
+        return try await reconciler.plan(to: try await desired(assignment))
     }
 
     /// The newest assignment's revision, and what the kernel refused of it.
@@ -107,50 +87,63 @@ package actor Agent {
 
     // MARK: one round
 
-    private func desired(_ assignment: NodeAssignment) async -> DesiredNode {
+    private func desired(_ assignment: NodeAssignment) async throws(KernelError) -> DesiredNode {
         // Before `swarm init` and after `swarm leave` there is not even the ingress network, and nothing is ours.
         guard !assignment.networks.isEmpty else { return DesiredNode() }
-        return AssignmentCompiler().compile(assignment, facts: await node.facts())
+        return AssignmentCompiler().compile(assignment, facts: try await node.facts())
     }
 
     private func apply(_ new: NodeAssignment) async {
         assignment = new
-        let desired = await desired(new)
-        let report: NodeReconciler.Report
-        if let applied, failures.isEmpty {
-            report = await reconciler.advance(from: applied, to: desired)
-        } else {
-            report = await reconciler.reconcile(to: desired)
+        do throws(KernelError) {
+            let desired = try await desired(new)
+            let report: NodeReconciler.Report
+            if let applied, failures.isEmpty {
+                report = await reconciler.advance(from: applied, to: desired)
+            } else {
+                report = await reconciler.reconcile(to: desired)
+            }
+            note(report)
+            await settle(desired)
+        } catch {
+            note(NodeReconciler.Report(errors: [(.host, error)]))
         }
-        note(report)
+        await supervise?(new.tasks)
+        if failures.isEmpty { await tellApplied(new.revision) }
+    }
+
+    /// What follows once the kernel has been told.
+    private func settle(_ desired: DesiredNode) async {
         await forgetFlows(from: applied, to: desired)
         await holdPorts(desired.publishedPorts)
         await serveNames(desired)
         applied = desired
-        await supervise?(new.tasks)
-        if report.isConverged {
-            await tellApplied(new.revision)
-        }
     }
 
     /// Looks at everything, because somebody may have changed something.
     private func audit() async {
         guard let assignment else { return }
-        let desired = await desired(assignment)
         let hadFailures = !failures.isEmpty
-        let report = await reconciler.reconcile(to: desired)
-        for (place, plan) in report.changes where !hadFailures {
-            repairs += plan.steps.count
-            logger.warning(
-                "repaired what somebody else changed",
-                metadata: ["namespace": "\(place)", "plan": "\(plan)"])
+        do throws(KernelError) {
+            let desired = try await desired(assignment)
+            let report = await reconciler.reconcile(to: desired)
+            if !hadFailures { count(report) }
+            note(report)
+            await settle(desired)
+        } catch {
+            note(NodeReconciler.Report(errors: [(.host, error)]))
         }
-        note(report)
-        await serveNames(desired)
-        applied = desired
         if hadFailures {
             await supervise?(assignment.tasks)
-            if report.isConverged { await tellApplied(assignment.revision) }
+            if failures.isEmpty { await tellApplied(assignment.revision) }
+        }
+    }
+
+    private func count(_ report: NodeReconciler.Report) {
+        for (place, plan) in report.changes {
+            repairs += plan.steps.count
+            logger.warning(
+                "repaired what somebody else changed", metadata: ["namespace": "\(place)", "plan": "\(plan)"])
         }
     }
 

@@ -13,7 +13,7 @@ package protocol Node: Sendable {
     /// The kernel of one of our namespaces, or of the host's own.
     func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel
     /// What the compiler has to know of the host.
-    func facts() async -> NodeFacts
+    func facts() async throws(KernelError) -> NodeFacts
     /// Holds a port of the host, so that nobody else listens there. Holding it already is no error.
     func hold(_ port: PublishedPort) async throws(PortTaken)
     func release(_ port: PublishedPort) async
@@ -24,7 +24,7 @@ package protocol Node: Sendable {
     /// Puts back what was written down.
     func restoreSysctls() async throws(KernelError)
     /// One element for each time that somebody may have changed something of ours in the host's namespace.
-    func changes() -> AsyncStream<Void>
+    func changes() async throws(KernelError) -> AsyncStream<Void>
 }
 
 package enum NamespaceReference: Hashable, Sendable {

@@ -111,7 +111,7 @@ package final class EngineClient: Sendable {
     /// The version of the API that the engine speaks, asked for once.
     package func engineVersion() async throws(EngineError) -> EngineVersion {
         if let known = greeting.withLock({ $0?.version }) { return known }
-        let reply = try await perform(HTTPClientRequest(url: url("/_ping")), timeout: .seconds(10))
+        let reply = try await perform(Self.named(HTTPClientRequest(url: url("/_ping"))), timeout: .seconds(10))
         guard let text = reply.headers.first(name: "Api-Version"), let found = EngineVersion(text) else {
             throw EngineError(status: 0, message: "the engine at \(socketPath) names no API version; is it Docker?")
         }
@@ -138,7 +138,7 @@ package final class EngineClient: Sendable {
         _ method: HTTPMethod, _ path: String, _ query: Query, _ body: ByteBuffer?, _ contentType: String
     ) async throws(EngineError) -> HTTPClientRequest {
         let version = try await engineVersion()
-        var request = HTTPClientRequest(url: url("/v\(version)" + EnginePath.target(path, query: query)))
+        var request = Self.named(HTTPClientRequest(url: url("/v\(version)" + EnginePath.target(path, query: query))))
         request.method = method
         if let body {
             request.headers.add(name: "Content-Type", value: contentType)
@@ -156,6 +156,13 @@ package final class EngineClient: Sendable {
         } catch {
             throw failure(error)
         }
+    }
+
+    /// HTTP/1.1 wants a host, and the client gives none over a unix socket: Docker Engine refuses that with 400.
+    private static func named(_ request: HTTPClientRequest) -> HTTPClientRequest {
+        var request = request
+        request.headers.replaceOrAdd(name: "Host", value: "docker")
+        return request
     }
 
     private func url(_ target: String) -> String { "http+unix://\(EnginePath.escape(socketPath))\(target)" }

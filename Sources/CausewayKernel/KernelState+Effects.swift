@@ -8,11 +8,9 @@ extension KernelState {
         case .linkSet(let link, let old): set(link, from: old)
         case .linkDelete(let link): removeLink(link.name)
         case .addressAdd(let address): addresses.insert(address)
-        case .addressDelete(let address):
-            addresses.remove(address)
-            forgetSources([address.address.address])
-        case .routeAdd(let route): routes.insert(route)
-        case .routeDelete(let route): routes.remove(route)
+        case .addressDelete(let address): removeAddresses { $0 == address }
+        case .routeAdd(let route): routes.insert(route.normalised)
+        case .routeDelete(let route): routes.remove(route.normalised)
         case .neighborAdd(let neighbor): neighbors.insert(neighbor)
         case .neighborDelete(let neighbor): neighbors.remove(neighbor)
         case .tableReplace(let table):
@@ -53,22 +51,30 @@ extension KernelState {
         removeAddresses { $0.link == name }
     }
 
+    /// Removes addresses, with what goes along.
+    ///
+    /// With its last IPv4 address a link loses its IPv4 routes and neighbours too; the loopback keeps 127.0.0.1. An
+    /// IPv4 route of the main table goes with the last address that was its source; an IPv6 route forgets its source,
+    /// if that was on its own link.
     private mutating func removeAddresses(where isGone: (Rtnl.Address) -> Bool) {
         let gone = addresses.filter(isGone)
         addresses.subtract(gone)
-        forgetSources(gone.map(\.address.address))
-    }
-
-    /// An IPv4 route goes when its source is no address of ours any more; an IPv6 route only forgets it.
-    private mutating func forgetSources(_ gone: [IPAddress]) {
-        let lost = Swift.Set(gone).subtracting(addresses.map(\.address.address))
-        guard !lost.isEmpty else { return }
+        let bare = Swift.Set(gone.filter { $0.address.family == .ip }.map(\.link))
+            .subtracting(addresses.filter { $0.address.family == .ip }.map(\.link))
+            .filter { links[$0]?.kind != .loopback }
+        neighbors = neighbors.filter { $0.destination.family == .ip6 || !bare.contains($0.link) }
+        let lost = Swift.Set(gone.map(\.address.address)).subtracting(addresses.map(\.address.address))
         for route in routes {
-            guard let source = route.source, lost.contains(source) else { continue }
-            routes.remove(route)
-            if source.family == .ip6 {
+            if route.destination.family == .ip {
+                let isBare = route.link.map(bare.contains) ?? false
+                let isLost = route.table == 254 && (route.source.map(lost.contains) ?? false)
+                if isBare || isLost { routes.remove(route) }
+            } else if route.source.map(lost.contains) ?? false,
+                gone.contains(where: { $0.link == route.link && $0.address.address == route.source })
+            {
                 var rest = route
                 rest.source = nil
+                routes.remove(route)
                 routes.insert(rest)
             }
         }
@@ -80,19 +86,22 @@ extension KernelState {
 }
 
 extension Nft.Table {
-    /// Takes elements out of the table's sets, then puts elements in; each set's elements are then in order.
+    /// Takes elements out of the table's sets, then puts elements in; those sets' elements are then normalised.
     mutating func change(delete: [Plan.SetElements], add: [Plan.SetElements]) {
-        for part in delete {
-            guard let index = sets.firstIndex(where: { $0.name == part.set }) else { continue }
-            let keys = Swift.Set(part.elements.map(\.key))
-            sets[index].elements.removeAll { keys.contains($0.key) }
-        }
+        for part in delete { change(part) { keys, set in set.elements.removeAll { keys.contains($0.key) } } }
         for part in add {
-            guard let index = sets.firstIndex(where: { $0.name == part.set }) else { continue }
-            let keys = Swift.Set(part.elements.map(\.key))
-            sets[index].elements.removeAll { keys.contains($0.key) }
-            sets[index].elements += part.elements
-            sets[index].elements.sort { $0.precedes($1) }
+            change(part) { keys, set in
+                set.elements.removeAll { keys.contains($0.key) }
+                set.elements += part.elements
+            }
         }
+    }
+
+    private mutating func change(_ part: Plan.SetElements, _ body: (Swift.Set<[Nft.Value]>, inout Nft.Set) -> Void) {
+        guard let index = sets.firstIndex(where: { $0.name == part.set }) else { return }
+        var changed = sets[index].normalised
+        body(Swift.Set(changed.normalise(part.elements).map(\.key)), &changed)
+        changed.elements = changed.normalise(changed.elements)
+        sets[index].elements = changed.elements
     }
 }

@@ -21,7 +21,8 @@ package struct LinkAlias: Hashable, Sendable, CustomStringConvertible {
     /// Reads a link's alias. One that we did not write is all text.
     package init(_ alias: String?) {
         (isAddressAutomatic, isMTUAutomatic) = (true, true)
-        var words = (alias ?? "").split(separator: " ", omittingEmptySubsequences: false)[...]
+        guard let alias, !alias.isEmpty else { return }
+        var words = alias.split(separator: " ", omittingEmptySubsequences: false)[...]
         guard words.popFirst() == "causeway", let kind = words.popFirst(), kind == "veth" || kind == "link" else {
             text = alias
             return

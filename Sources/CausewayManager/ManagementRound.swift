@@ -8,8 +8,15 @@ import CausewayStore
 package struct ManagementRound: Sendable {
     private var allocator = Allocator()
     private var updates: [Swarm.ID: UpdateProgress] = [:]
+    /// Services about which nothing was to be done, and until when that holds if nothing changes.
+    private var quiet: [Swarm.ID: Quiet] = [:]
     /// When something will be due even if nothing changes.
     package private(set) var next: Timestamp?
+
+    private struct Quiet: Sendable {
+        var touched: UInt64
+        var until: Timestamp?
+    }
 
     private let newID: @Sendable () -> Swarm.ID
 
@@ -22,8 +29,8 @@ package struct ManagementRound: Sendable {
         for service in store.view.services.sorted {
             if service.isPendingDelete {
                 try remove(service, &store)
-            } else {
-                try orchestrate(service.id, &store)
+            } else if !rests(service.id, store) {
+                try look(at: service.id, &store)
             }
         }
         try removeStrays(&store)
@@ -32,6 +39,7 @@ package struct ManagementRound: Sendable {
         for service in allocated.services { try store.update(service) }
         for task in Scheduler().reconcile(store.view, at: store.now) { try store.update(task) }
         updates = updates.filter { store.view.services[$0.key] != nil }
+        quiet = quiet.filter { store.view.services[$0.key] != nil }
     }
 
     private mutating func wake(at moment: Timestamp?) {
@@ -40,6 +48,23 @@ package struct ManagementRound: Sendable {
     }
 
     // MARK: services that stay
+
+    /// Whether nothing has changed for the service since there was nothing to do.
+    private mutating func rests(_ id: Swarm.ID, _ store: StoreTransaction) -> Bool {
+        guard let quiet = quiet[id], quiet.touched == store.view.lastTouched(id) else { return false }
+        if let until = quiet.until, until <= store.now { return false }
+        wake(at: quiet.until)
+        return true
+    }
+
+    private mutating func look(at id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
+        let (touched, others) = (store.view.lastTouched(id), next)
+        next = nil
+        try orchestrate(id, &store)
+        // Only a look that wrote nothing says that there is nothing to do.
+        quiet[id] = store.view.lastTouched(id) == touched ? Quiet(touched: touched, until: next) : nil
+        wake(at: others)
+    }
 
     private mutating func orchestrate(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
         try adopt(id, &store)
@@ -79,7 +104,7 @@ package struct ManagementRound: Sendable {
         guard let service = store.view.services[id] else { return }
         let nodes = Self.eligibility(service, store.view)
         let drained = Set(store.view.nodes.all.filter { $0.spec.availability == .drain }.map(\.id))
-        let directives = RestartSupervisor().reconcile(slots(id, store), drained: drained) { key in
+        let directives = RestartSupervisor().reconcile(slots(id, store), drained: drained, at: store.now) { key in
             if case .node(let node) = key { nodes[node] == .eligible } else { true }
         }
         try apply(directives, id, &store)

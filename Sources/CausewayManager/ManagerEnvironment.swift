@@ -19,7 +19,7 @@ package struct ClusterIdentity: Hashable, Sendable {
         self.globalID = globalID
     }
 
-    /// `fdXX:XXXX:XXXX::/48`
+    /// The cluster's /48, `fdXX:XXXX:XXXX::`.
     var uniqueLocalPrefix: CIDR? {
         CIDR(.v6(IPv6Address(high: 0xfd << 56 | (globalID & 0xff_ffff_ffff) << 16, low: 0)), 48)
     }
@@ -30,8 +30,10 @@ package struct ManagerEnvironment: Sendable {
     package var now: @Sendable () -> Timestamp
     /// Returns after the time given, or at once when its task is cancelled.
     package var sleep: @Sendable (Nanoseconds) async -> Void
-    /// 25 characters of `[0-9a-z]`, never the same twice.
+    /// A new identifier: 25 characters from 0-9 and a-z, never the same twice.
     package var newID: @Sendable () -> Swarm.ID
+    /// This node's own identifier, kept across swarms; without one, each swarm draws it anew.
+    package var nodeID: Swarm.ID?
     /// What this node says of itself.
     package var describeNode: @Sendable () async -> Swarm.Node.Description
     package var makeIdentity: @Sendable (Timestamp) throws -> ClusterIdentity
@@ -41,7 +43,7 @@ package struct ManagerEnvironment: Sendable {
     package var hostRoutes: @Sendable () async throws -> [CIDR]
     /// An address from an address, an interface's name, or nothing (then the default route's link decides).
     package var defaultAddress: @Sendable (String) async throws -> IPAddress
-    /// How long `swarm leave --force` waits for the agent to take everything down.
+    /// How long `swarm leave --force` waits for all tasks to stop, and again for the agent to take everything down.
     package var leavePatience: Nanoseconds
     /// How long `network rm` waits for tasks that are already leaving.
     package var networkPatience: Nanoseconds
@@ -50,6 +52,7 @@ package struct ManagerEnvironment: Sendable {
         now: @escaping @Sendable () -> Timestamp,
         sleep: @escaping @Sendable (Nanoseconds) async -> Void,
         newID: @escaping @Sendable () -> Swarm.ID,
+        nodeID: Swarm.ID? = nil,
         describeNode: @escaping @Sendable () async -> Swarm.Node.Description,
         makeIdentity: @escaping @Sendable (Timestamp) throws -> ClusterIdentity,
         newToken: @escaping @Sendable (_ caCertificate: String) -> String,
@@ -61,6 +64,7 @@ package struct ManagerEnvironment: Sendable {
         self.now = now
         self.sleep = sleep
         self.newID = newID
+        self.nodeID = nodeID
         self.describeNode = describeNode
         self.makeIdentity = makeIdentity
         self.newToken = newToken

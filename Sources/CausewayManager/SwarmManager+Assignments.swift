@@ -18,6 +18,8 @@ extension SwarmManager: AssignmentSource {
     }
 
     package func report(_ reports: [TaskReport]) async throws {
+        // A swarm that was left has no tasks any more: there is nobody to tell.
+        guard store.snapshot().cluster != nil else { return }
         let log = log
         try await write { transaction throws(SwarmError) in
             for report in reports {
@@ -38,30 +40,31 @@ extension SwarmManager: AssignmentSource {
 
     /// States only rise; within one, the newest words count until the task has ended.
     private static func isNews(_ new: Swarm.Task.Status, after old: Swarm.Task.Status) -> Bool {
-        guard new.state > .assigned, !old.state.isTerminal || new.state > old.state else { return false }
-        return new.state > old.state || (new.state == old.state && new != old)
+        guard new.state > .assigned else { return false }
+        return new != old
     }
 
     /// Hands the newest assignment to the agent, if it asks for something else than the last one.
     func publishAssignment() {
         let view = store.snapshot()
-        guard let node = view.localNode?.id else { return }
-        let newest = isLeaving ? maker.empty(for: node, view) : maker.assignment(for: node, view)
+        guard view.revision != publishedRevision, let node = view.localNode?.id else { return }
+        publishedRevision = view.revision
+        let newest = leaving == .empty ? maker.empty(for: node, view) : maker.assignment(for: node, view)
         guard let newest else { return }
         if var last = lastAssignment {
             last.revision = newest.revision
-            if last == newest, !isLeaving { return }
+            if last == newest, leaving != .empty { return }
         }
         lastAssignment = newest
         for number in readers.keys.sorted() { readers[number]?.yield(newest) }
     }
 
-    /// Waits until the agent has applied a revision, if there is an agent and it does not take too long.
-    func waitUntilApplied(_ revision: UInt64) async {
+    /// Waits for something that the agent does, if there is an agent and it does not take too long.
+    func waitForAgent(_ what: String, _ isDone: () -> Bool) async {
         let deadline = environment.now().advanced(by: environment.leavePatience)
-        while appliedRevision < revision, !readers.isEmpty {
+        while !isDone(), !readers.isEmpty {
             guard environment.now() < deadline, !Task.isCancelled else {
-                log.error("the agent did not take everything down in time", metadata: ["revision": "\(revision)"])
+                log.error("the agent did not \(what) in time; leaving the swarm nevertheless")
                 return
             }
             await environment.sleep(Nanoseconds(50_000_000))

@@ -32,7 +32,6 @@ extension SwarmManager: SwarmControl {
             let meta = Swarm.Meta(createdAt: transaction.now, updatedAt: transaction.now)
             try transaction.create(Swarm.Network(id: ingress, meta: meta, spec: spec, subnets: subnets))
         }
-        isLeaving = false
         log.info("swarm initialized", metadata: ["node": "\(node.id)", "address": "\(address)"])
         wake()
         return node.id
@@ -41,30 +40,52 @@ extension SwarmManager: SwarmControl {
     package func leave(force: Bool) async throws(SwarmError) {
         guard store.snapshot().cluster != nil else { throw Refusal.notActive }
         guard force else { throw Refusal.lastManager }
-        isLeaving = true
+        guard leaving == .not else {
+            throw SwarmError(.conflict, "this node is already leaving the swarm")
+        }
         do throws(SwarmError) {
-            // A write of its own, so that the empty assignment has a revision that nothing before it has.
-            let revision = try await write { transaction throws(SwarmError) in
-                for var task in transaction.view.tasks.sorted {
-                    task.desiredState = .remove
-                    try transaction.update(task)
-                }
-                if var node = transaction.view.localNode {
-                    node.message = "leaving the swarm"
-                    try transaction.update(node)
-                }
-                return transaction.view.revision
-            }
-            publishAssignment()
-            await waitUntilApplied(revision)
+            try await stopEverything()
+            try await emptyNode()
             try await store.write(at: environment.now()) { $0.removeAll() }
         } catch {
-            isLeaving = false
+            leaving = .not
             wake()
             throw error
         }
+        leaving = .not
         lastAssignment = nil
         log.info("left the swarm")
+    }
+
+    /// Removes every service, so that all tasks stop while their networks still stand.
+    private func stopEverything() async throws(SwarmError) {
+        leaving = .stopping
+        try await write { transaction throws(SwarmError) in
+            for var service in transaction.view.services.sorted {
+                service.isPendingDelete = true
+                try transaction.update(service)
+            }
+        }
+        await step()
+        let store = store
+        await waitForAgent("stop all tasks") {
+            store.snapshot().tasks.all.allSatisfy { $0.status.state < .assigned || $0.status.state.isTerminal }
+        }
+    }
+
+    /// Has the agent take everything away: its last assignment asks for nothing.
+    private func emptyNode() async throws(SwarmError) {
+        leaving = .empty
+        // A write of its own, so that the empty assignment has a revision that nothing before it has.
+        let revision = try await write { transaction throws(SwarmError) in
+            if var node = transaction.view.localNode {
+                node.message = "leaving the swarm since \(transaction.now)"
+                try transaction.update(node)
+            }
+            return transaction.view.revision
+        }
+        publishAssignment()
+        await waitForAgent("take everything down") { self.appliedRevision >= revision }
     }
 
     package func updateCluster(
@@ -103,7 +124,8 @@ extension SwarmManager: SwarmControl {
         do { identity = try environment.makeIdentity(now) } catch {
             throw SwarmError(.internal, "cannot make the cluster's identity: \(error)")
         }
-        let pools = request.defaultAddressPools.isEmpty ? [CIDR("10.0.0.0/8")].compactMap(\.self) : request.defaultAddressPools
+        let pools =
+            request.defaultAddressPools.isEmpty ? [CIDR("10.0.0.0/8")].compactMap(\.self) : request.defaultAddressPools
         guard let prefix = identity.uniqueLocalPrefix else {
             throw SwarmError(.internal, "the cluster's identity has no valid global identifier")
         }
@@ -119,7 +141,7 @@ extension SwarmManager: SwarmControl {
     private func makeNode(_ request: SwarmInit, _ address: IPAddress) async -> Swarm.Node {
         let now = environment.now()
         return Swarm.Node(
-            id: environment.newID(), meta: Swarm.Meta(createdAt: now, updatedAt: now), number: 1,
+            id: environment.nodeID ?? environment.newID(), meta: Swarm.Meta(createdAt: now, updatedAt: now), number: 1,
             spec: Swarm.Node.Spec(role: .manager, availability: request.availability),
             description: await environment.describeNode(), state: .ready, address: address, isLeader: true)
     }

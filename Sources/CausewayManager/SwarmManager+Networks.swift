@@ -21,7 +21,9 @@ extension SwarmManager {
         }
     }
 
-    /// Removes a network that no service uses. Tasks that are already leaving are waited for, within reason: so
+    /// Removes a network that no service uses.
+    ///
+    /// Tasks that are already leaving are waited for, within reason: so
     /// `service rm` followed by `network rm` works, and no address disappears under a task.
     package func removeNetwork(_ id: Swarm.ID) async throws(SwarmError) {
         let deadline = environment.now().advanced(by: environment.networkPatience)

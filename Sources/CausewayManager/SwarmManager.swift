@@ -12,12 +12,16 @@ package actor SwarmManager {
     let log: Logger
 
     private let bell = Signal()
+    /// Watched from the beginning, so that `run` misses nothing that happened before it.
+    private let changes: AsyncStream<StoreEvent>
     private var round: ManagementRound
-    /// Set while the swarm is being left: the agent hears an empty assignment, and no new task is made.
-    var isLeaving = false
+    /// How far the swarm is being left: first all services go, then the agent hears an empty assignment.
+    enum Leaving { case not, stopping, empty }
+    var leaving = Leaving.not
 
     let maker = AssignmentMaker()
     var lastAssignment: NodeAssignment?
+    var publishedRevision: UInt64?
     var readers: [Int: AsyncStream<NodeAssignment>.Continuation] = [:]
     var nextReader = 0
     var appliedRevision: UInt64 = 0
@@ -30,14 +34,17 @@ package actor SwarmManager {
         self.store = store
         self.environment = environment
         log = logger
+        changes = store.watch()
         round = ManagementRound(newID: environment.newID)
     }
 
     /// Keeps the swarm until its task is cancelled.
+    ///
+    /// Called once.
     package func run() async {
         await refreshNode()
         await withTaskGroup(of: Void.self) { group in
-            let changes = store.watch()
+            let changes = changes
             group.addTask {
                 for await event in changes { await self.hear(event) }
             }
@@ -56,7 +63,7 @@ package actor SwarmManager {
     @discardableResult
     package func step() async -> Timestamp? {
         guard store.snapshot().cluster != nil else { return nil }
-        guard !isLeaving else {
+        guard leaving != .empty else {
             publishAssignment()
             return nil
         }

@@ -87,6 +87,9 @@ package struct Packet: Hashable, Codable, Sendable {
     package var sourceText: String { Self.endpoint(source, sourcePort) }
     package var destinationText: String { Self.endpoint(destination, destinationPort) }
 
+    /// The packet as it is on the wire, without the mark.
+    package var header: String { "\(sourceText) > \(destinationText) \(transport.rawValue)" }
+
     /// Whether the two look the same on the wire.
     func hasSameHeader(as other: Packet) -> Bool { tuple == other.tuple }
 }
@@ -94,8 +97,7 @@ package struct Packet: Hashable, Codable, Sendable {
 extension Packet: CustomStringConvertible {
     /// `203.0.113.9:40000 > 192.0.2.2:8080 tcp`
     package var description: String {
-        let text = "\(sourceText) > \(destinationText) \(transport.rawValue)"
-        return mark == 0 ? text : text + " mark 0x" + String(mark, radix: 16)
+        mark == 0 ? header : header + " mark 0x" + String(mark, radix: 16)
     }
 }
 

@@ -31,7 +31,9 @@ actor ImageStore {
         self.logger = logger
     }
 
-    /// Returns a name under which the engine has the image. Refuses with `No such image: NAME`, as Docker does.
+    /// Returns a name under which the engine has the image.
+    ///
+    /// Refuses with `No such image: NAME`, as Docker does.
     func locate(_ name: String) async throws(ContainerError) -> String {
         if let local = try await find(name) { return local }
         try await pull(ImageReference(name).pulled)
@@ -105,7 +107,9 @@ struct PullProgress: Decodable, Hashable, Sendable {
     var error: String?
 }
 
-/// Cuts a stream into lines of JSON. A line that is not what was expected is left out.
+/// Cuts a stream into lines of JSON.
+///
+/// A line that is not what was expected is left out.
 struct JSONLines<Line: Decodable> {
     private var rest: [UInt8] = []
     /// A line longer than this is none.

@@ -10,7 +10,9 @@ struct TaskFiles: Sendable {
 
     func hosts(of task: Swarm.ID) -> String { "\(directory)/tasks/\(task)/hosts" }
 
-    /// Makes the file if it is missing. It is changed in place: a mount shows the file that it was made with.
+    /// Makes the file if it is missing.
+    ///
+    /// It is changed in place: a mount shows the file that it was made with.
     func write(hosts text: String, of task: Swarm.ID) throws(ContainerError) {
         let path = hosts(of: task)
         try attempt("write \(path)") {

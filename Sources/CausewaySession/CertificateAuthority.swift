@@ -13,7 +13,9 @@ package struct CertificateAuthority: Sendable {
 
     /// PEM.
     package let certificate: String
-    /// PEM (SEC 1 or PKCS #8, as Crypto writes it). Never leaves the store.
+    /// PEM (SEC 1 or PKCS #8, as Crypto writes it).
+    ///
+    /// Never leaves the store.
     package let key: String
 
     /// Makes a new root as swarmkit does: ECDSA P-256, twenty years, CN `swarm-ca`, valid from an hour ago.
@@ -24,7 +26,8 @@ package struct CertificateAuthority: Sendable {
             let start = Date(timeIntervalSince1970: Double(now.seconds - 3600))
             let certificate = try Certificate(
                 version: .v3,
-                serialNumber: Certificate.SerialNumber(bytes: (0..<19).map { _ in UInt8.random(in: 1...127, using: &generator) }),
+                serialNumber: Certificate.SerialNumber(
+                    bytes: (0..<19).map { _ in UInt8.random(in: 1...127, using: &generator) }),
                 publicKey: Certificate.PublicKey(key.publicKey),
                 notValidBefore: start,
                 notValidAfter: start.addingTimeInterval(20 * 365 * 86_400),

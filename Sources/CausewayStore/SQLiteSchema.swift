@@ -43,7 +43,9 @@ enum SQLiteSchema {
         return snapshot
     }
 
-    /// Writes changed objects and the revision. Runs in a transaction of the caller.
+    /// Writes changed objects and the revision.
+    ///
+    /// Runs in a transaction of the caller.
     static func save(_ changes: [StoreChange], revision: UInt64, in db: Database) throws {
         for change in changes {
             guard let after = change.after else {

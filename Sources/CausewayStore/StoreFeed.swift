@@ -17,7 +17,9 @@ final class StoreFeed: Sendable {
 
     func snapshot() -> StoreSnapshot { state.withLock { $0.snapshot } }
 
-    /// Makes a committed transaction visible. Called by one writer at a time, in order of revision.
+    /// Makes a committed transaction visible.
+    ///
+    /// Called by one writer at a time, in order of revision.
     func publish(_ snapshot: StoreSnapshot, _ changes: [StoreChange]) {
         let watchers = state.withLock { state in
             state.snapshot = snapshot

@@ -43,6 +43,9 @@ package struct StoreSnapshot: Sendable {
     package internal(set) var services = StoreTable<Swarm.Service>()
     package internal(set) var tasks = StoreTable<Swarm.Task>()
     private var tasksOfServices: [Swarm.ID: Set<Swarm.ID>] = [:]
+    private var unplaced: Set<Swarm.ID> = []
+    private var touched: [Swarm.ID: UInt64] = [:]
+    private var touchedForAll: UInt64 = 0
 
     package init() {}
 
@@ -57,15 +60,36 @@ package struct StoreSnapshot: Sendable {
     /// The services that have tasks, whether or not they still exist themselves.
     package var servicesWithTasks: some Sequence<Swarm.ID> { tasksOfServices.keys }
 
+    /// The tasks that no node has been given yet, oldest first.
+    package var unplacedTasks: [Swarm.Task] { unplaced.compactMap { tasks[$0] }.sorted(by: isOlder) }
+
+    /// The revision that last changed a service, one of its tasks, or what all services share: nodes, networks, the
+    /// swarm itself.
+    ///
+    /// Not kept across restarts: 0 until the first change.
+    package func lastTouched(_ service: Swarm.ID) -> UInt64 { max(touched[service] ?? 0, touchedForAll) }
+
     mutating func set<Object: StoredObject>(_ object: Object?, at id: Swarm.ID, was before: Object?) {
-        if let task = (object ?? before) as? Swarm.Task {
-            if object == nil {
-                tasksOfServices[task.serviceID]?.remove(id)
-                if tasksOfServices[task.serviceID]?.isEmpty == true { tasksOfServices[task.serviceID] = nil }
-            } else {
-                tasksOfServices[task.serviceID, default: []].insert(id)
-            }
-        }
         Object.edit(&self) { $0[id] = object }
+        switch (object ?? before)?.boxed {
+        case .task(let task): index(task, isThere: object != nil)
+        case .service: touched[id] = object == nil ? nil : revision
+        case .cluster, .node, .network, nil: touchedForAll = revision
+        }
+    }
+
+    private mutating func index(_ task: Swarm.Task, isThere: Bool) {
+        if isThere {
+            tasksOfServices[task.serviceID, default: []].insert(task.id)
+        } else {
+            tasksOfServices[task.serviceID]?.remove(task.id)
+            if tasksOfServices[task.serviceID]?.isEmpty == true { tasksOfServices[task.serviceID] = nil }
+        }
+        if isThere, task.status.state < .assigned {
+            unplaced.insert(task.id)
+        } else {
+            unplaced.remove(task.id)
+        }
+        if services[task.serviceID] != nil { touched[task.serviceID] = revision }
     }
 }

@@ -1,6 +1,8 @@
 import CausewayModel
 
-/// One object before and after a transaction. `before` is `nil` for a new one, `after` for one that is gone.
+/// One object before and after a transaction.
+///
+/// `before` is `nil` for a new one, `after` for one that is gone.
 package struct StoreChange: Hashable, Sendable {
     package let kind: StoreKind
     package let id: Swarm.ID
@@ -45,7 +47,9 @@ package struct StoreTransaction {
         put(object, before: nil)
     }
 
-    /// Replaces an object; refused when the caller did not read its newest version. An equal object is not written.
+    /// Replaces an object; refused when the caller did not read its newest version.
+    ///
+    /// An equal object is not written.
     package mutating func update<Object: StoredObject>(_ object: Object) throws(SwarmError) {
         guard let before = Object.table(of: view)[object.id] else {
             throw SwarmError(.notFound, "\(Object.kind.rawValue) \(object.id) not found")

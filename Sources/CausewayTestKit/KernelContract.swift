@@ -48,9 +48,9 @@ package enum KernelContract {
 
     /// A step that is taken already is refused.
     package static func refusesTwice(_ step: Plan.Step, in kernel: some Kernel) async throws {
-        do {
+        do throws(KernelError) {
             try await kernel.take(step)
-        } catch let error as KernelError {
+        } catch {
             guard error.reason == .alreadyExists || error.reason == .notFound else {
                 throw Broken(description: "taken twice, '\(step)' is refused for another reason: \(error)")
             }

@@ -23,15 +23,19 @@ struct House: Sendable {
         let lock = try StateLock(directory: settings.stateDirectory)
         defer { lock.release() }
 
+        let nodeID = try NodeIdentity.read(stateDirectory: settings.stateDirectory)
         let engine = EngineClient(socketPath: settings.engineSocket)
-        let node = LinuxNode(stateDirectory: settings.stateDirectory, logger: logger)
-        let manager = try await Parts.manager(settings: settings, engine: engine, logger: logger)
+        let node = LinuxNode(stateDirectory: settings.stateDirectory, logger: labelled("node"))
+        let manager = SwarmManager(
+            store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
+            environment: Outside.environment(settings, nodeID: nodeID, engine: engine), logger: labelled("manager"))
         let agent = Agent(
             source: manager, node: node, names: NameServers(service: DNSService()), logger: labelled("agent"))
         let runtime = DockerRuntime(
-            engine: engine, directory: "\(settings.runDirectory)/containers", logger: labelled("containers"))
+            engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
+            directory: settings.runDirectory, logger: labelled("containers"))
         let supervisor = TaskSupervisor(
-            runtime: runtime, network: agent, nodeID: manager.nodeID, now: { .now },
+            runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
             report: { try await manager.report($0) }, logger: labelled("tasks"))
         await agent.setSupervisor { await supervisor.update($0) }
 
@@ -40,7 +44,7 @@ struct House: Sendable {
             configuration: .init(
                 services: [
                     .init(service: Part { await manager.run() }),
-                    .init(service: Part { await agent.run() }),
+                    .init(service: Part { try await agent.run() }),
                     .init(service: Part { await supervisor.run() }),
                     .init(service: Part { try await Parts.api(settings, manager, engine, logger).run() }),
                     .init(service: Part { try await Parts.control(settings, agent, logger).run() }),

@@ -9,12 +9,12 @@ import Synchronization
 final class LinuxNode: Node {
     private let journal: SysctlJournal
     private let held = Mutex<[PublishedPort: PortReservation]>([:])
-    private let wantedSysctls: [String]
+    /// Once we have told such a link to listen although the host forwards, it does not look like one any more.
+    private let advertisementLinks = Mutex<Set<String>>([])
     private let logger: Logger
 
     init(stateDirectory: String, logger: Logger) {
         journal = SysctlJournal(path: "\(stateDirectory)/sysctls.json")
-        wantedSysctls = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]
         self.logger = logger
     }
 
@@ -37,19 +37,28 @@ final class LinuxNode: Node {
     func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
         switch namespace {
         case .host:
-            LinuxKernel(namespace: .host, scope: .host, sysctls: wantedSysctls + (try journal.names()))
+            LinuxKernel(namespace: .host, scope: .host, sysctls: try journal.names())
         case .task(let name):
-            LinuxKernel(namespace: NetworkNamespace(name: name), scope: .task, sysctls: TaskSysctls.names)
+            LinuxKernel(namespace: NetworkNamespace(name: name), scope: .task, sysctls: TaskSysctls.values.keys)
         }
     }
 
     // MARK: the host
 
-    func facts() async -> NodeFacts { HostFacts.nodeFacts(logger: logger) }
+    func facts() async throws(KernelError) -> NodeFacts {
+        let host = try await HostFacts.read()
+        let links = advertisementLinks.withLock { known in
+            known.formUnion(host.routerAdvertisementLinks)
+            return known.sorted()
+        }
+        return NodeFacts(
+            mtu: host.mtu, routerAdvertisementLinks: links, nameServers: host.nameServers,
+            searchDomains: host.searchDomains)
+    }
 
     func hold(_ port: PublishedPort) async throws(PortTaken) {
         do throws(KernelError) {
-            let reservation = try HostFacts.reservePort(port.protocol, port.port)
+            let reservation = try await PortReservation.reserve(port.protocol, port: port.port)
             held.withLock { $0[port] = reservation }
         } catch {
             throw PortTaken(port: port, holder: error.detail)
@@ -57,16 +66,16 @@ final class LinuxNode: Node {
     }
 
     func release(_ port: PublishedPort) async {
-        held.withLock { $0.removeValue(forKey: port) }?.close()
+        _ = held.withLock { $0.removeValue(forKey: port) }
     }
 
     func forgetDatagramFlows(to address: IPAddress) async throws(KernelError) {
-        _ = try await Conntrack.deleteFlows(protocol: .udp, towards: address)
+        try await Conntrack().deleteFlows(protocol: .udp, towards: address)
     }
 
     func recordSysctls(_ names: [String]) async throws(KernelError) { try journal.record(names) }
 
     func restoreSysctls() async throws(KernelError) { try journal.restore() }
 
-    func changes() -> AsyncStream<Void> { KernelMonitor.changes(in: .host) }
+    func changes() async throws(KernelError) -> AsyncStream<Void> { try await KernelMonitor.wakeups(.host) }
 }

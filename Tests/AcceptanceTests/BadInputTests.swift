@@ -38,7 +38,8 @@ extension Acceptance.OnCluster {
         @Test func `a stale version is refused, and the fresh one is not`() async throws {
             try await withService("bi-stale", Images.test) { _ in
                 let found = try await docker.raw("GET", "/v1.41/services/bi-stale")
-                let object = try #require(try JSONSerialization.jsonObject(with: Data(found.body.utf8)) as? [String: Any])
+                let object = try #require(
+                    try JSONSerialization.jsonObject(with: Data(found.body.utf8)) as? [String: Any])
                 let version = try #require((object["Version"] as? [String: Any])?["Index"] as? Int)
                 let spec = try JSONSerialization.data(withJSONObject: try #require(object["Spec"]))
                 let body = String(decoding: spec, as: UTF8.self)
@@ -115,7 +116,8 @@ extension Acceptance.OnCluster {
         @Test func `exhausted addresses are an error that the service shows, with how many are used`() async throws {
             // A /29 has eight addresses; network, broadcast, gateway and the virtual address leave four.
             try await withNetwork("bi-small", "--subnet", "10.98.0.0/29") {
-                try await withService("bi-many", "--network", "bi-small", "--replicas", "4", Images.test, replicas: 4) { _ in
+                try await withService("bi-many", "--network", "bi-small", "--replicas", "4", Images.test, replicas: 4) {
+                    _ in
                     try await docker("service", "scale", "--detach", "bi-many=5")
                     let waiting = try await eventually("a task that says why it waits") {
                         try await docker.tasks("bi-many").first { !$0.error.isEmpty }
@@ -130,7 +132,9 @@ extension Acceptance.OnCluster {
 
         @Test func `leaving needs --force, and a second init says that there is a swarm`() async throws {
             let leave = try await docker.attempt("swarm", "leave")
-            #expect(leave.err.contains("You are attempting to leave the swarm on a node that is participating as a manager"))
+            #expect(
+                leave.err.contains("You are attempting to leave the swarm on a node that is participating as a manager")
+            )
             let initialise = try await docker.attempt("swarm", "init", "--advertise-addr", Machine.address)
             #expect(initialise.err.contains("This node is already part of a swarm"))
         }
@@ -138,7 +142,9 @@ extension Acceptance.OnCluster {
         /// What a refused request must leave as it was.
         private func everything() async throws -> [String] {
             var all: [String] = []
-            for path in ["/v1.41/services", "/v1.41/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D", "/v1.41/tasks"] {
+            for path in [
+                "/v1.41/services", "/v1.41/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D", "/v1.41/tasks",
+            ] {
                 all.append(try await docker.raw("GET", path).body)
             }
             return all
@@ -181,9 +187,13 @@ extension Acceptance.OnCluster {
             Case(
                 name: "unknown network", path: create, body: service("x", #","Networks":[{"Target":"nowhere"}]"#),
                 status: 404, says: ["network nowhere not found"]),
-            Case(name: "published port out of range", path: create, body: service("x", port("65536")), status: 400, says: []),
+            Case(
+                name: "published port out of range", path: create, body: service("x", port("65536")), status: 400,
+                says: []),
             Case(name: "negative port", path: create, body: service("x", port("-1")), status: 400, says: []),
-            Case(name: "target port zero", path: create, body: service("x", port("8097", target: "0")), status: 400, says: []),
+            Case(
+                name: "target port zero", path: create, body: service("x", port("8097", target: "0")), status: 400,
+                says: []),
             Case(
                 name: "port published twice", path: create,
                 body: service(
@@ -193,67 +203,101 @@ extension Acceptance.OnCluster {
             Case(
                 name: "dnsrr with an ingress port", path: create,
                 body: service(
-                    "x", #","EndpointSpec":{"Mode":"dnsrr","Ports":[{"Protocol":"tcp","TargetPort":80,"PublishedPort":8097}]}"#),
+                    "x",
+                    #","EndpointSpec":{"Mode":"dnsrr","Ports":[{"Protocol":"tcp","TargetPort":80,"PublishedPort":8097}]}"#
+                ),
                 status: 400, says: ["port published with ingress mode can't be used with dnsrr mode"]),
             Case(
-                name: "unknown publish mode", path: create, body: service("x", port("8097", mode: "sideways")), status: 400,
+                name: "unknown publish mode", path: create, body: service("x", port("8097", mode: "sideways")),
+                status: 400,
                 says: ["sideways"]),
             Case(
-                name: "two modes", path: create, body: service("x", #","Mode":{"Replicated":{"Replicas":1},"Global":{}}"#),
+                name: "two modes", path: create,
+                body: service("x", #","Mode":{"Replicated":{"Replicas":1},"Global":{}}"#),
                 status: 400, says: []),
             Case(
                 name: "bad constraint", path: create,
-                body: #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test"},"Placement":{"Constraints":["node.role"]}}}"#,
+                body:
+                    #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test"},"Placement":{"Constraints":["node.role"]}}}"#,
                 status: 500, says: ["constraint expected one operator from ==, !="]),
             Case(
                 name: "unknown restart condition", path: create,
-                body: #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test"},"RestartPolicy":{"Condition":"sometimes"}}}"#,
+                body:
+                    #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test"},"RestartPolicy":{"Condition":"sometimes"}}}"#,
                 status: 400, says: ["sometimes"]),
-            Case(name: "unknown service", method: "DELETE", path: "/v1.41/services/nobody", status: 404, says: ["service nobody not found"]),
-            Case(name: "unknown task", method: "GET", path: "/v1.41/tasks/nobody", status: 404, says: ["task nobody not found"]),
+            Case(
+                name: "unknown service", method: "DELETE", path: "/v1.41/services/nobody", status: 404,
+                says: ["service nobody not found"]),
+            Case(
+                name: "unknown task", method: "GET", path: "/v1.41/tasks/nobody", status: 404,
+                says: ["task nobody not found"]),
         ]
 
         /// Fields that Docker acts on and Causeway does not yet.
         static let unsupportedCases: [Case] = [
             Case(
                 name: "a secret", path: create,
-                body: #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test","Secrets":[{"SecretID":"a","SecretName":"a","File":{"Name":"a","UID":"0","GID":"0","Mode":292}}]}}}"#,
+                body:
+                    #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test","Secrets":[{"SecretID":"a","SecretName":"a","File":{"Name":"a","UID":"0","GID":"0","Mode":292}}]}}}"#,
                 status: 400, says: ["secret"]),
             Case(
-                name: "a job", path: create, body: service("x", #","Mode":{"ReplicatedJob":{}}"#), status: 501, says: ["job"]),
+                name: "a job", path: create, body: service("x", #","Mode":{"ReplicatedJob":{}}"#), status: 501,
+                says: ["job"]),
         ]
 
         static let networkCases: [Case] = [
-            Case(name: "subnet malformed", path: networks, body: network("x", subnet: "10.1.2.3.4/8"), status: 400, says: ["10.1.2.3.4/8"]),
-            Case(name: "subnet with host bits", path: networks, body: network("x", subnet: "10.1.2.3/24"), status: 400, says: ["10.1.2.3/24"]),
-            Case(name: "prefix too long", path: networks, body: network("x", subnet: "10.97.0.0/33"), status: 400, says: ["10.97.0.0/33"]),
-            Case(name: "subnet of loopback", path: networks, body: network("x", subnet: "127.0.0.0/8"), status: 400, says: ["127.0.0.0/8"]),
+            Case(
+                name: "subnet malformed", path: networks, body: network("x", subnet: "10.1.2.3.4/8"), status: 400,
+                says: ["10.1.2.3.4/8"]),
+            Case(
+                name: "subnet with host bits", path: networks, body: network("x", subnet: "10.1.2.3/24"), status: 400,
+                says: ["10.1.2.3/24"]),
+            Case(
+                name: "prefix too long", path: networks, body: network("x", subnet: "10.97.0.0/33"), status: 400,
+                says: ["10.97.0.0/33"]),
+            Case(
+                name: "subnet of loopback", path: networks, body: network("x", subnet: "127.0.0.0/8"), status: 400,
+                says: ["127.0.0.0/8"]),
             Case(name: "no network name", path: networks, body: network(""), status: 400, says: ["name"]),
             Case(
                 name: "network name taken", path: networks, body: network("ingress"), status: 409,
                 says: ["network with name ingress already exists"]),
             Case(
                 name: "gateway outside its subnet", path: networks,
-                body: #"{"Name":"x","Driver":"overlay","IPAM":{"Config":[{"Subnet":"10.97.0.0/24","Gateway":"10.96.0.1"}]}}"#,
+                body:
+                    #"{"Name":"x","Driver":"overlay","IPAM":{"Config":[{"Subnet":"10.97.0.0/24","Gateway":"10.96.0.1"}]}}"#,
                 status: 400, says: ["10.96.0.1"]),
             Case(
-                name: "encrypted", path: networks, body: network("x", more: #","Options":{"encrypted":""}"#), status: 501,
+                name: "encrypted", path: networks, body: network("x", more: #","Options":{"encrypted":""}"#),
+                status: 501,
                 says: ["encrypted"]),
-            Case(name: "unknown network", method: "DELETE", path: "/v1.41/networks/nowhere", status: 404, says: ["network nowhere not found"]),
+            Case(
+                name: "unknown network", method: "DELETE", path: "/v1.41/networks/nowhere", status: 404,
+                says: ["network nowhere not found"]),
         ]
 
         static let wireCases: [Case] = [
             Case(name: "malformed JSON", path: create, body: #"{"Name":"#, status: 400, says: []),
             Case(name: "a list for an object", path: create, body: "[]", status: 400, says: []),
-            Case(name: "text for a number", path: create, body: service("x", #","Mode":{"Replicated":{"Replicas":"many"}}"#), status: 400, says: []),
-            Case(name: "a fraction for a count", path: create, body: service("x", #","Mode":{"Replicated":{"Replicas":1.5}}"#), status: 400, says: []),
+            Case(
+                name: "text for a number", path: create,
+                body: service("x", #","Mode":{"Replicated":{"Replicas":"many"}}"#), status: 400, says: []),
+            Case(
+                name: "a fraction for a count", path: create,
+                body: service("x", #","Mode":{"Replicated":{"Replicas":1.5}}"#), status: 400, says: []),
             Case(
                 name: "a version too new", method: "GET", path: "/v1.99/services", status: 400,
                 says: ["client version 1.99 is too new", "1.50"]),
-            Case(name: "a version too old", method: "GET", path: "/v1.10/services", status: 400, says: ["client version 1.10 is too old", "1.24"]),
-            Case(name: "an unknown route of ours", method: "GET", path: "/v1.41/services/a/b/c", status: 404, says: ["page not found"]),
+            Case(
+                name: "a version too old", method: "GET", path: "/v1.10/services", status: 400,
+                says: ["client version 1.10 is too old", "1.24"]),
+            Case(
+                name: "an unknown route of ours", method: "GET", path: "/v1.41/services/a/b/c", status: 404,
+                says: ["page not found"]),
             Case(name: "filters malformed", method: "GET", path: "/v1.41/services?filters=%7B", status: 400, says: []),
-            Case(name: "an unknown filter", method: "GET", path: "/v1.41/services?filters=%7B%22bogus%22%3A%5B%22x%22%5D%7D", status: 400, says: ["bogus"]),
+            Case(
+                name: "an unknown filter", method: "GET",
+                path: "/v1.41/services?filters=%7B%22bogus%22%3A%5B%22x%22%5D%7D", status: 400, says: ["bogus"]),
         ]
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 extension Acceptance.OnCluster {
@@ -5,12 +6,17 @@ extension Acceptance.OnCluster {
     @Suite(.serialized) struct Names {
         @Test func `a service is its virtual address, and tasks.SERVICE the addresses of its tasks`() async throws {
             try await withNetwork("nm-net", "--subnet", "10.77.1.0/24") {
-                try await withService("nm-web", "--network", "nm-net", "--replicas", "3", Images.test, replicas: 3) { web in
+                try await withService("nm-web", "--network", "nm-net", "--replicas", "3", Images.test, replicas: 3) {
+                    web in
                     try await withService("nm-ask", "--network", "nm-net", Images.test, "sleep", "1000") { asking in
                         let ask = try #require(asking["nm-ask.1"])
                         let virtual = try await docker(
-                            "service", "inspect", "--format", "{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}", "nm-web")
-                        #expect(try await addresses(of: "nm-web", from: ask) == [String(virtual.trimmed.prefix { $0 != "/" })])
+                            "service", "inspect", "--format", "{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}", "nm-web"
+                        )
+                        #expect(
+                            try await addresses(of: "nm-web", from: ask) == [
+                                String(virtual.trimmed.prefix { $0 != "/" })
+                            ])
 
                         let tasks = try await addresses(of: "tasks.nm-web", from: ask)
                         #expect(tasks.count == 3)
@@ -29,9 +35,11 @@ extension Acceptance.OnCluster {
         @Test func `dnsrr answers with the tasks and has no virtual address`() async throws {
             try await withNetwork("nm-rr") {
                 try await withService(
-                    "nm-round", "--network", "nm-rr", "--endpoint-mode", "dnsrr", "--replicas", "2", Images.test, replicas: 2
+                    "nm-round", "--network", "nm-rr", "--endpoint-mode", "dnsrr", "--replicas", "2", Images.test,
+                    replicas: 2
                 ) { containers in
-                    let virtual = try await docker("service", "inspect", "--format", "{{json .Endpoint.VirtualIPs}}", "nm-round")
+                    let virtual = try await docker(
+                        "service", "inspect", "--format", "{{json .Endpoint.VirtualIPs}}", "nm-round")
                     #expect(["null", "[]"].contains(virtual.trimmed))
                     let ask = try #require(containers["nm-round.1"])
                     #expect(try await addresses(of: "nm-round", from: ask).count == 2)
@@ -47,7 +55,8 @@ extension Acceptance.OnCluster {
                     ) { containers in
                         let own = try #require(containers["nm-alias.1"])
                         #expect(try await !addresses(of: "other", from: own).isEmpty)
-                        try await withService("nm-b-only", "--network", "nm-b", Images.test, "sleep", "1000") { asking in
+                        try await withService("nm-b-only", "--network", "nm-b", Images.test, "sleep", "1000") {
+                            asking in
                             let ask = try #require(asking["nm-b-only.1"])
                             #expect(try await addresses(of: "other", from: ask).isEmpty)
                             #expect(try await !addresses(of: "nm-alias", from: ask).isEmpty)
@@ -61,7 +70,8 @@ extension Acceptance.OnCluster {
             try await withNetwork("nm-x") {
                 try await withNetwork("nm-y") {
                     try await withService("nm-hidden", "--network", "nm-x", Images.test) { _ in
-                        try await withService("nm-stranger", "--network", "nm-y", Images.test, "sleep", "1000") { asking in
+                        try await withService("nm-stranger", "--network", "nm-y", Images.test, "sleep", "1000") {
+                            asking in
                             let said = try await lookup("nm-hidden", "A", from: try #require(asking["nm-stranger.1"]))
                             #expect(!said.out.contains("Address: 10."))
                         }
@@ -80,7 +90,9 @@ extension Acceptance.OnCluster {
             }
         }
 
-        @Test func `other names are asked of the host's name server, and it is said when it does not answer`() async throws {
+        @Test func `other names are asked of the host's name server, and it is said when it does not answer`()
+            async throws
+        {
             try await withService("nm-forward", Images.test, "sleep", "1000") { containers in
                 let id = try #require(containers["nm-forward.1"])
                 let without = try await lookup("www.example.test", "A", from: id)

@@ -30,10 +30,13 @@ extension Acceptance.OnCluster {
         @Test func `text, SVG and JSON are drawn of a service, both ways`() async throws {
             try await Traffic.withWeb("pa-draw") { replicas in
                 let text = try await shell(Machine.executable("causeway"), "path", "pa-draw:8080", "--return")
-                for word in ["prerouting", "dnat", "delivered"] + replicas { #expect(text.out.contains(word), "\(text.out)") }
+                for word in ["prerouting", "dnat", "delivered"] + replicas {
+                    #expect(text.out.contains(word), "\(text.out)")
+                }
 
                 let file = "/run/causeway-test.svg"
-                try await shell(Machine.executable("causeway"), "path", "pa-draw:8080", "--return", "--format", "svg", "-o", file)
+                try await shell(
+                    Machine.executable("causeway"), "path", "pa-draw:8080", "--return", "--format", "svg", "-o", file)
                 try await shell("rsvg-convert", "--output", "/run/causeway-test.png", file)
 
                 let trace = try await predictedPath("pa-draw:8080", "--from", Machine.client)
@@ -58,7 +61,8 @@ extension Acceptance.OnCluster {
 func predictedPath(_ words: String...) async throws -> Trace { try await predictedPath(words) }
 
 func predictedPath(_ words: [String]) async throws -> Trace {
-    let said = try await Command([Machine.executable("causeway"), "path"] + words + ["--return", "--format", "json"]).attempt()
+    let said = try await Command([Machine.executable("causeway"), "path"] + words + ["--return", "--format", "json"])
+        .attempt()
     do {
         return try JSONDecoder().decode(Trace.self, from: Data(said.out.utf8))
     } catch { throw Context(error: error, notes: [said.command, said.all]) }
@@ -72,7 +76,8 @@ private func withTown(_ body: () async throws -> Void) async throws {
             try await withTownServices {
                 // The outside sends to the tasks' own addresses too, as one on the same link could.
                 try await shell(
-                    "ip", "-n", Machine.outside, "route", "add", "10.91.0.0/16", "via", Machine.address, "src", Machine.client)
+                    "ip", "-n", Machine.outside, "route", "add", "10.91.0.0/16", "via", Machine.address, "src",
+                    Machine.client)
                 do { try await withServerOutside(port: 7002, body) } catch {
                     _ = try? await shell("ip", "-n", Machine.outside, "route", "del", "10.91.0.0/16")
                     throw error

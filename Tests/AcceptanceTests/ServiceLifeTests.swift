@@ -10,7 +10,8 @@ extension Acceptance.OnCluster {
 
             #expect(said.out.contains("converged"))
             #expect(try await docker.containers("sl-web").keys.sorted() == ["sl-web.1", "sl-web.2", "sl-web.3"])
-            let listed = try await docker("service", "ls", "--filter", "name=sl-web", "--format", "{{.Mode}} {{.Replicas}}")
+            let listed = try await docker(
+                "service", "ls", "--filter", "name=sl-web", "--format", "{{.Mode}} {{.Replicas}}")
             #expect(listed.trimmed == "replicated 3/3")
             try await docker("service", "rm", "sl-web")
         }
@@ -89,7 +90,8 @@ extension Acceptance.OnCluster {
             let node = try await docker("info", "--format", "{{.Swarm.NodeID}}").trimmed
             try await withService("sl-global", "--mode", "global", Images.test) { containers in
                 #expect(Array(containers.keys) == ["sl-global.\(node)"])
-                let listed = try await docker("service", "ls", "--filter", "name=sl-global", "--format", "{{.Mode}} {{.Replicas}}")
+                let listed = try await docker(
+                    "service", "ls", "--filter", "name=sl-global", "--format", "{{.Mode}} {{.Replicas}}")
                 #expect(listed.trimmed == "global 1/1")
             }
         }
@@ -98,11 +100,13 @@ extension Acceptance.OnCluster {
             try await withService(
                 "sl-spec", "--user", "1000:1000", "--workdir", "/tmp", "--hostname", "chosen", "--label", "a=b",
                 "--container-label", "c=d", "--limit-memory", "64m", "--stop-signal", "SIGINT",
-                "--mount", "type=tmpfs,destination=/scratch", "--mount", "type=bind,source=/usr,destination=/host,readonly",
+                "--mount", "type=tmpfs,destination=/scratch", "--mount",
+                "type=bind,source=/usr,destination=/host,readonly",
                 "--env", "A=1", Images.test, "sleep", "1000"
             ) { containers in
                 let id = try #require(containers["sl-spec.1"])
-                let format = "{{.Config.User}} {{.Config.WorkingDir}} {{.Config.Hostname}} {{.HostConfig.Memory}} "
+                let format =
+                    "{{.Config.User}} {{.Config.WorkingDir}} {{.Config.Hostname}} {{.HostConfig.Memory}} "
                     + "{{.Config.StopSignal}} {{index .Config.Labels \"c\"}} {{json .Args}} {{.Path}}"
                 let said = try await docker("inspect", "--format", format, id)
                 #expect(said.trimmed == "1000:1000 /tmp chosen 67108864 SIGINT d [\"1000\"] sleep")
@@ -114,7 +118,8 @@ extension Acceptance.OnCluster {
         }
 
         @Test func `the environment, the command line's own, and templates reach the task`() async throws {
-            try await withService("sl-tmpl", "--env", "WHO={{.Task.Name}}", "--env", "SLOT={{.Task.Slot}}", Images.test) {
+            try await withService("sl-tmpl", "--env", "WHO={{.Task.Name}}", "--env", "SLOT={{.Task.Slot}}", Images.test)
+            {
                 let id = try #require($0["sl-tmpl.1"])
                 let environment = try await environment(of: id)
                 #expect(environment.contains("SLOT=1"))
@@ -192,7 +197,8 @@ extension Acceptance.OnCluster {
 
         @Test func `a constraint that no node meets leaves the task pending with the reason`() async throws {
             try await docker(
-                "service", "create", "--detach", "--quiet", "--name", "sl-where", "--constraint", "node.labels.zone==moon",
+                "service", "create", "--detach", "--quiet", "--name", "sl-where", "--constraint",
+                "node.labels.zone==moon",
                 Images.test)
             defer { cleanUpLater("sl-where") }
 

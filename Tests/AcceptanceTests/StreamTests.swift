@@ -66,7 +66,8 @@ extension Acceptance.OnCluster {
             #expect(try await docker("version", "--format", "{{.Server.APIVersion}}").trimmed == "1.50")
             let info = try await docker("info", "--format", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}")
             #expect(info.trimmed == "active true")
-            #expect(try await docker("node", "ls", "--format", "{{.Status}} {{.ManagerStatus}}").trimmed == "Ready Leader")
+            #expect(
+                try await docker("node", "ls", "--format", "{{.Status}} {{.ManagerStatus}}").trimmed == "Ready Leader")
             #expect(try await docker("node", "ps").succeeded)
             #expect(try await docker("swarm", "join-token", "-q", "worker").trimmed.hasPrefix("SWMTKN-1-"))
         }

@@ -25,7 +25,8 @@ extension Acceptance.OnCluster {
             _ transport: Load.Transport, _ address: String
         ) async throws {
             try await Self.withWeb("tr-host") { replicas in
-                let result = try await Load(transport: transport, address: address, port: 8080, count: 600).run(at: .host)
+                let result = try await Load(transport: transport, address: address, port: 8080, count: 600).run(
+                    at: .host)
                 expectEvenly(result, among: replicas, seeing: nil)
             }
         }
@@ -82,7 +83,8 @@ extension Acceptance.OnCluster {
                 try await docker.converged("tr-none", 0)
                 for transport in Load.Transport.allCases where transport == .http {
                     for address in [Machine.address, Machine.address6] {
-                        let result = try await Load(transport: transport, address: address, port: 8090).run(at: .outside)
+                        let result = try await Load(transport: transport, address: address, port: 8090).run(
+                            at: .outside)
                         #expect(result.failed == ["refused": 1], "\(transport) \(address): \(result)")
                     }
                 }
@@ -105,9 +107,11 @@ extension Acceptance.OnCluster {
 
         @Test func `a published port in host mode answers with the task of this node`() async throws {
             try await withService(
-                "tr-hostmode", Self.named[0], Self.named[1], "--publish", "mode=host,published=8091,target=80", Images.test
+                "tr-hostmode", Self.named[0], Self.named[1], "--publish", "mode=host,published=8091,target=80",
+                Images.test
             ) { _ in
-                let result = try await Load(transport: .http, address: Machine.address, port: 8091, count: 50).run(at: .outside)
+                let result = try await Load(transport: .http, address: Machine.address, port: 8091, count: 50).run(
+                    at: .outside)
                 expectEvenly(result, among: ["tr-hostmode.1"], seeing: Machine.client)
                 #expect(try await docker.tasks("tr-hostmode").first?.ports.contains("8091->80/tcp") == true)
 
@@ -150,7 +154,8 @@ extension Acceptance.OnCluster {
         /// The callers' addresses that a server outside sees of one request.
         private func whatOutsideSaw(from namespace: String) async throws -> [String: Int] {
             try await withServerOutside(port: 7000) {
-                try await Load(transport: .http, address: Machine.client, port: 7000).run(at: .namespace(namespace)).clients
+                try await Load(transport: .http, address: Machine.client, port: 7000).run(at: .namespace(namespace))
+                    .clients
             }
         }
     }
@@ -176,7 +181,9 @@ func withServerOutside<T>(port: Int, _ body: () async throws -> T) async throws 
 func taskNamespace(_ task: String) async throws -> String {
     let prefix = "cw-\(task)."
     return try await eventually("a namespace named \(prefix)…") {
-        try await shell("ip", "netns", "list").lines.map { String($0.prefix { $0 != " " }) }.first { $0.hasPrefix(prefix) }
+        try await shell("ip", "netns", "list").lines.map { String($0.prefix { $0 != " " }) }.first {
+            $0.hasPrefix(prefix)
+        }
     }
 }
 
@@ -189,7 +196,8 @@ func taskAddress(_ task: String) async throws -> String {
 }
 
 func virtualAddresses(_ service: String) async throws -> [String] {
-    let said = try await docker("service", "inspect", "--format", "{{range .Endpoint.VirtualIPs}}{{println .Addr}}{{end}}", service)
+    let said = try await docker(
+        "service", "inspect", "--format", "{{range .Endpoint.VirtualIPs}}{{println .Addr}}{{end}}", service)
     return said.lines.filter { !$0.isEmpty }.map { String($0.prefix { $0 != "/" }) }
 }
 
@@ -197,7 +205,10 @@ func virtualAddresses(_ service: String) async throws -> [String] {
 func virtualAddress(_ service: String) async throws -> String {
     struct Inspected: Decodable {
         struct Endpoint: Decodable { var VirtualIPs: [VirtualIP]? }
-        struct VirtualIP: Decodable { var NetworkID: String; var Addr: String? }
+        struct VirtualIP: Decodable {
+            var NetworkID: String
+            var Addr: String?
+        }
         var Endpoint: Endpoint
     }
     let ingress = try await docker("network", "inspect", "--format", "{{.Id}}", "ingress").trimmed

@@ -4,7 +4,9 @@ import Testing
 extension Acceptance {
     /// From a fresh machine back to a fresh machine, each on a machine of its own.
     @Suite(.serialized) struct WholeLife {
-        @Test func `after leaving the swarm and stopping, links, namespaces, rules and sysctls are as before`() async throws {
+        @Test func `after leaving the swarm and stopping, links, namespaces, rules and sysctls are as before`()
+            async throws
+        {
             let said = try await onFreshMachine(
                 """
                 images/test/build >/dev/null
@@ -70,7 +72,8 @@ extension Acceptance {
             let machine = Machine.root.appending(path: "scripts/machine").path
             var command = Command([machine] + (withEngine ? ["--engine"] : []) + ["bash", "-c", whole])
             // What is built already is used: the tests run from the same folder that a build would lock.
-            command.environment["CAUSEWAY_BIN"] = URL(filePath: Machine.executable("causewayd"))
+            command.environment["CAUSEWAY_BIN"] =
+                URL(filePath: Machine.executable("causewayd"))
                 .deletingLastPathComponent().path
             command.limit = .seconds(600)
             return try await command.attempt()

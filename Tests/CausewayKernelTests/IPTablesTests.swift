@@ -103,8 +103,10 @@ import Testing
         #expect(rules[1].target == .dnat(addresses: ip("fd00::5")...ip("fd00::5"), ports: nil))
     }
 
-    @Test(arguments: ["", "*", "-A", "*nat\n-A", "*nat\n-A X -m", "*nat\n-A X !", "*nat\n-A X -j", "*f\n-A X -s \"",
-        "*f\n[1:2", "-A X -j ACCEPT", "*f\n-A X --dport :", "*f\n-A X -j DNAT --to-destination [", "*f\n:"])
+    @Test(arguments: [
+        "", "*", "-A", "*nat\n-A", "*nat\n-A X -m", "*nat\n-A X !", "*nat\n-A X -j", "*f\n-A X -s \"",
+        "*f\n[1:2", "-A X -j ACCEPT", "*f\n-A X --dport :", "*f\n-A X -j DNAT --to-destination [", "*f\n:",
+    ])
     func `a malformed line does not crash`(_ text: String) {
         _ = IPTables.Table.read(save: text, family: .ip)
     }

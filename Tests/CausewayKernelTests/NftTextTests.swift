@@ -66,29 +66,47 @@ import Testing
     }
 
     @Test(arguments: [
-        (Nft.Expression.dnat(Nft.NAT(family: .ip6, address: .value(address("fd00::1")), port: .number(80))),
-            "dnat ip6 to [fd00::1]:80"),
+        (
+            Nft.Expression.dnat(Nft.NAT(family: .ip6, address: .value(address("fd00::1")), port: .number(80))),
+            "dnat ip6 to [fd00::1]:80"
+        ),
         (.dnat(Nft.NAT(family: nil, address: nil, port: .number(80))), "dnat to :80"),
-        (.snat(Nft.NAT(family: .ip, address: .value(address("1.2.3.4")), flags: ["random", "persistent"])),
-            "snat ip to 1.2.3.4 random,persistent"),
+        (
+            .snat(Nft.NAT(family: .ip, address: .value(address("1.2.3.4")), flags: ["random", "persistent"])),
+            "snat ip to 1.2.3.4 random,persistent"
+        ),
         (.match(.payload("tcp", "flags"), .equal, .name("syn")), "tcp flags == syn"),
-        (.match(.payload("tcp", "flags"), .in, .value(.anonymousSet([.name("syn"), .name("ack")]))),
-            "tcp flags syn,ack"),
-        (.match(.binary("&", .payload("tcp", "flags"), .binary("|", .name("syn"), .name("ack"))), .equal, .name("syn")),
-            "tcp flags & (syn | ack) == syn"),
-        (.match(.binary("&", .meta("mark"), .number(0x0fff_0000)), .equal, .number(0x0fff_0000)),
-            "meta mark & 0x0fff0000 == 0x0fff0000"),
-        (.match(.ct("daddr", direction: "original", family: .ip), .equal, .value(address("1.2.3.4"))),
-            "ct original ip daddr 1.2.3.4"),
+        (
+            .match(.payload("tcp", "flags"), .in, .value(.anonymousSet([.name("syn"), .name("ack")]))),
+            "tcp flags syn,ack"
+        ),
+        (
+            .match(
+                .binary("&", .payload("tcp", "flags"), .binary("|", .name("syn"), .name("ack"))), .equal, .name("syn")),
+            "tcp flags & (syn | ack) == syn"
+        ),
+        (
+            .match(.binary("&", .meta("mark"), .number(0x0fff_0000)), .equal, .number(0x0fff_0000)),
+            "meta mark & 0x0fff0000 == 0x0fff0000"
+        ),
+        (
+            .match(.ct("daddr", direction: "original", family: .ip), .equal, .value(address("1.2.3.4"))),
+            "ct original ip daddr 1.2.3.4"
+        ),
         (.match(.fib(["saddr", "iif"], "oif"), .equal, .name("missing")), "fib saddr . iif oif missing"),
-        (.verdictMap(key: .payload("tcp", "dport"), in: .anonymousMap([Nft.Element(key: [.number(22)], verdict: .accept)])),
-            "tcp dport vmap { 22 : accept }"),
+        (
+            .verdictMap(
+                key: .payload("tcp", "dport"), in: .anonymousMap([Nft.Element(key: [.number(22)], verdict: .accept)])),
+            "tcp dport vmap { 22 : accept }"
+        ),
         (.reject(.tcpReset), "reject with tcp reset"),
         (.reject(.icmp("icmpx", code: "admin-prohibited")), "reject with icmpx admin-prohibited"),
         (.redirect(port: .number(53)), "redirect to :53"),
         (.limit(Nft.Limit(rate: 10, burst: 20, isOver: true)), "limit rate over 10/second burst 20 packets"),
-        (.match(.jhash(of: [.payload("ip", "saddr")], modulus: 4, seed: 7), .equal, .number(1)),
-            "jhash ip saddr mod 4 seed 0x7 1"),
+        (
+            .match(.jhash(of: [.payload("ip", "saddr")], modulus: 4, seed: 7), .equal, .number(1)),
+            "jhash ip saddr mod 4 seed 0x7 1"
+        ),
         (.match(.payload("@th", "0,16"), .equal, .number(80)), "@th,0,16 80"),
     ])
     func `an expression prints as nft writes it`(_ expression: Nft.Expression, _ text: String) {

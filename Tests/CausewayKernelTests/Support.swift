@@ -7,7 +7,11 @@ import Testing
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
+    /// Neighbouring seeds must not give one sequence, shifted: so the seed is mixed by another constant.
+    init(seed: UInt64) {
+        state = (seed ^ (seed << 32)) &* 0xd129_42f0_3d5f_41b5
+        state = next()
+    }
 
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15

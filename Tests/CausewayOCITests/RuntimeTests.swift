@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The executable itself, with a shell script in the place of the real runtime.
-@Suite struct RuntimeTests {
+@Suite final class RuntimeTests {
     private let folder: URL
     private let config = #"{"hooks":{"prestart":[]},"linux":{"namespaces":[{"type":"network"}]}}"#
 
@@ -17,6 +17,8 @@ import Testing
         try FileManager.default.setAttributes(
             [.posixPermissions: 0o755], ofItemAtPath: folder.appendingPathComponent("runtime").path)
     }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
 
     private func write(_ name: String, _ text: String) throws {
         try Data(text.utf8).write(to: folder.appendingPathComponent(name))
@@ -33,7 +35,6 @@ import Testing
     }
 
     private func run(_ arguments: [String], wait: Int = 50, runtime: String? = nil) throws -> Result {
-        defer { try? FileManager.default.removeItem(at: folder.appendingPathComponent("none")) }
         let process = Process()
         process.executableURL = try Self.executable()
         process.arguments = arguments

@@ -11,7 +11,7 @@ private let socket = "/var/run/docker.sock"
 private let hasEngine = FileManager.default.fileExists(atPath: socket)
 
 /// Against the Docker Engine of this machine, with its own default runtime: real containers, without a network.
-@Suite(.serialized, .enabled(if: hasEngine, "no Docker Engine at /var/run/docker.sock"))
+@Suite(.serialized, .timeLimit(.minutes(1)), .enabled(if: hasEngine, "no Docker Engine at /var/run/docker.sock"))
 struct DockerRuntimeTests {
     /// Lends a runtime with a directory of its own; removes the containers of `body`'s task whatever happens.
     func withRuntime(
@@ -33,10 +33,14 @@ struct DockerRuntimeTests {
         try result.get()
     }
 
-    func task(_ id: String, script: String, _ more: String = "", image: String = "busybox:latest") throws -> Swarm.Task {
+    func task(_ id: String, script: String, _ more: String = "", image: String = "busybox:latest") throws -> Swarm.Task
+    {
         try Swarm.Task.sample(
             "runtime-test-\(id)",
-            #"{"ContainerSpec":{"Image":"\#(image)","Command":["sh","-c",\#(quoted(script))],"StopGracePeriod":1000000000\#(more)}}"#,
+            """
+            {"ContainerSpec":{"Image":"\(image)","Command":["sh","-c",\(quoted(script))],
+             "StopGracePeriod":1000000000\(more)}}
+            """,
             addresses: ["10.0.1.5/24", "fd00::5/64"])
     }
 
@@ -44,10 +48,14 @@ struct DockerRuntimeTests {
         String(decoding: try JSONEncoder().encode(text), as: UTF8.self)
     }
 
-    /// What a container has written, without the stream's framing.
+    /// What a container has written: each piece comes behind eight bytes, the last four of which are its length.
     private func output(_ id: String, _ engine: EngineClient) async throws -> String {
-        let reply = try await engine.raw(.GET, "/containers/\(id)/logs", query: [("stdout", "1"), ("stderr", "1")])
-        return String(decoding: reply.body.readableBytesView.filter { $0 >= 10 }, as: UTF8.self)
+        var reply = try await engine.raw(.GET, "/containers/\(id)/logs", query: [("stdout", "1"), ("stderr", "1")]).body
+        var text = ""
+        while reply.readInteger(as: UInt32.self) != nil, let length = reply.readInteger(as: UInt32.self) {
+            text += reply.readString(length: Int(length)) ?? ""
+        }
+        return text
     }
 
     private func ended(_ id: String, _ runtime: DockerRuntime) async throws -> ObservedContainer {
@@ -90,7 +98,8 @@ struct DockerRuntimeTests {
     @Test func `names inside are Causeway's: resolver, own name, extra hosts`() async throws {
         try await withRuntime { runtime, engine, _ in
             let script = "cat /etc/resolv.conf /etc/hosts; echo name $(hostname); echo ip $(hostname -i)"
-            let more = #","Hosts":["10.7.7.7 db db.local"],"DNSConfig":{"Nameservers":["9.9.9.9"],"Search":["in.test"]}"#
+            let names = #""DNSConfig":{"Nameservers":["9.9.9.9"],"Search":["in.test"]}"#
+            let more = #","Hosts":["10.7.7.7 db db.local"],\#(names)"#
             let id = try await runtime.prepare(try task("names", script: script, more))
             try await runtime.start(id, namespacePath: "/run/netns/none")
             #expect(try await ended(id, runtime).exitCode == 0)

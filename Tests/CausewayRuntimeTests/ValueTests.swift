@@ -32,7 +32,10 @@ import Testing
     @Test func `lines of JSON are put together from chunks, and nonsense is left out`() {
         var lines = JSONLines<PullProgress>()
         var seen: [PullProgress] = []
-        for chunk in [#"{"status":"a"}"#, "\n" + #"{"sta"#, #"tus":"b","id":"1"}"# + "\nnonsense\n", "{\"error\":\"e\"}\n"] {
+        let chunks = [
+            #"{"status":"a"}"#, "\n" + #"{"sta"#, #"tus":"b","id":"1"}"# + "\nnonsense\n", #"{"error":"e"}"# + "\n",
+        ]
+        for chunk in chunks {
             seen += lines.read(ByteBuffer(string: chunk))
         }
         #expect(seen.map(\.status) == ["a", "b", nil])

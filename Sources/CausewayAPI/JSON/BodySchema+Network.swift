@@ -1,9 +1,9 @@
 /// `POST /networks/create` for a network of ours (Engine API 1.50).
 extension BodySchema {
     /// Enough to tell whose network it is to be.
-    static let networkDriver = BodySchema(["Name": .value, "Driver": .value, "ConfigOnly": .value, "Scope": .value])
+    static let networkDriver: BodySchema = ["Name": .value, "Driver": .value, "ConfigOnly": .value, "Scope": .value]
 
-    static let network = BodySchema([
+    static let network: BodySchema = [
         "Name": .value, "Driver": .value, "Scope": .value, "Internal": .value, "Attachable": .value,
         "EnableIPv6": .value, "Labels": .value, "Options": .value,
         "EnableIPv4": .value,
@@ -19,5 +19,5 @@ extension BodySchema {
         ]),
         "ConfigOnly": .refused("--config-only"),
         "ConfigFrom": .refused("--config-from"),
-    ])
+    ]
 }

@@ -1,6 +1,6 @@
 /// `POST /services/create` and `/services/{id}/update`, field by field (Engine API 1.50).
 extension BodySchema {
-    static let service = BodySchema([
+    static let service: BodySchema = [
         "Name": .value,
         "Labels": .value,
         "TaskTemplate": .object(task),
@@ -20,9 +20,9 @@ extension BodySchema {
                 "PublishMode": .value,
             ]),
         ]),
-    ])
+    ]
 
-    private static let task = BodySchema([
+    private static let task: BodySchema = [
         "ContainerSpec": .object(container),
         "PluginSpec": .refusedIfPresent("services that run plugins"),
         "NetworkAttachmentSpec": .refusedIfPresent("services that attach containers"),
@@ -42,9 +42,9 @@ extension BodySchema {
         "LogDriver": .object(["Name": .value, "Options": .value]),
         "ForceUpdate": .value,
         "Runtime": .refused("services that run plugins", harmless: [.string("container")]),
-    ])
+    ]
 
-    private static let container = BodySchema([
+    private static let container: BodySchema = [
         "Image": .value, "Labels": .value, "Command": .value, "Args": .value, "Hostname": .value, "Env": .value,
         "Dir": .value, "User": .value, "Groups": .value, "TTY": .value, "OpenStdin": .value, "ReadOnly": .value,
         "Init": .value, "StopSignal": .value, "StopGracePeriod": .value, "Hosts": .value, "Sysctls": .value,
@@ -72,9 +72,9 @@ extension BodySchema {
             "Seccomp": .refused("seccomp profiles", harmless: [.object(["Mode": .string("default")])]),
             "AppArmor": .refused("AppArmor profiles", harmless: [.object(["Mode": .string("default")])]),
         ]),
-    ])
+    ]
 
-    private static let mount = BodySchema([
+    private static let mount: BodySchema = [
         "Type": .value, "Source": .value, "Target": .value, "ReadOnly": .value, "Consistency": .value,
         "BindOptions": .object([
             "Propagation": .value, "NonRecursive": .value,
@@ -91,19 +91,19 @@ extension BodySchema {
         ]),
         "ImageOptions": .refusedIfPresent("--mount type=image"),
         "ClusterOptions": .refusedIfPresent("--mount type=cluster"),
-    ])
+    ]
 
-    private static let attachment = BodySchema([
+    private static let attachment: BodySchema = [
         "Target": .value, "Aliases": .value, "DriverOpts": .refused("--network driver-opt"),
-    ])
+    ]
 
-    private static let update = BodySchema([
+    private static let update: BodySchema = [
         "Parallelism": .value, "Delay": .value, "FailureAction": .value, "Monitor": .value,
         "MaxFailureRatio": .value, "Order": .value,
-    ])
+    ]
 
-    private static let quantity = BodySchema([
+    private static let quantity: BodySchema = [
         "NanoCPUs": .value, "MemoryBytes": .value, "Pids": .value,
         "GenericResources": .refused("--generic-resource"),
-    ])
+    ]
 }

@@ -1,6 +1,6 @@
 /// The bodies of `/swarm/…` and `/nodes/…` (Engine API 1.50).
 extension BodySchema {
-    static let cluster = BodySchema([
+    static let cluster: BodySchema = [
         "Name": .value, "Labels": .value,
         "Orchestration": .object(["TaskHistoryRetentionLimit": .value]),
         "Raft": .object([
@@ -16,14 +16,14 @@ extension BodySchema {
         ]),
         "TaskDefaults": .object(["LogDriver": .refused("a default log driver of tasks")]),
         "EncryptionConfig": .object(["AutoLockManagers": .refused("--autolock")]),
-    ])
+    ]
 
-    static let swarmInit = BodySchema([
+    static let swarmInit: BodySchema = [
         "ListenAddr": .value, "AdvertiseAddr": .value, "DataPathAddr": .value, "DataPathPort": .value,
         "ForceNewCluster": .value, "Availability": .value, "DefaultAddrPool": .value, "SubnetSize": .value,
         "AutoLockManagers": .refused("--autolock"),
         "Spec": .object(cluster),
-    ])
+    ]
 
-    static let node = BodySchema(["Name": .value, "Labels": .value, "Role": .value, "Availability": .value])
+    static let node: BodySchema = ["Name": .value, "Labels": .value, "Role": .value, "Availability": .value]
 }

@@ -9,7 +9,7 @@ struct BodySchema: Sendable {
         case object(BodySchema)
         case list(BodySchema)
         /// Docker acts on it, Causeway does not yet.
-        case refused(Refusal)
+        case unsupported(Refusal)
     }
 
     /// How a refused field is called on the command line, and which values ask for nothing.
@@ -60,7 +60,7 @@ struct BodySchema: Sendable {
                 result.append(try schema.canonicalize(item, at: "\(path)[\(index)]"))
             }
             return .array(result)
-        case .refused(let refusal):
+        case .unsupported(let refusal):
             if !refusal.isPresenceEnough, value.isEmpty || refusal.harmless.contains(value) { return nil }
             throw APIError(
                 501,
@@ -76,15 +76,18 @@ struct BodySchema: Sendable {
 }
 
 extension BodySchema.Field {
+    /// Names what is refused; see ``BodySchema/Refusal``.
     static func refused(_ flag: String, harmless: [JSONValue] = []) -> Self {
-        .refused(BodySchema.Refusal(flag: flag, harmless: harmless))
+        .unsupported(BodySchema.Refusal(flag: flag, harmless: harmless))
     }
 
     static func refusedIfPresent(_ flag: String) -> Self {
-        .refused(BodySchema.Refusal(flag: flag, isPresenceEnough: true))
+        .unsupported(BodySchema.Refusal(flag: flag, isPresenceEnough: true))
     }
+}
 
-    static func object(_ fields: [String: Self]) -> Self { .object(BodySchema(fields)) }
-
-    static func list(_ fields: [String: Self]) -> Self { .list(BodySchema(fields)) }
+extension BodySchema: ExpressibleByDictionaryLiteral {
+    init(dictionaryLiteral fields: (String, Field)...) {
+        self.init(Dictionary(fields) { first, _ in first })
+    }
 }

@@ -72,18 +72,23 @@ struct InitBody: Decodable, Sendable {
         if let limit = given.orchestration?.taskHistoryRetentionLimit {
             result.orchestration?.taskHistoryRetentionLimit = limit
         }
-        result.raft?.snapshotInterval = given.raft?.snapshotInterval.nonzero ?? result.raft?.snapshotInterval
-        result.raft?.keepOldSnapshots = given.raft?.keepOldSnapshots ?? result.raft?.keepOldSnapshots
-        result.raft?.logEntriesForSlowFollowers =
-            given.raft?.logEntriesForSlowFollowers.nonzero ?? result.raft?.logEntriesForSlowFollowers
-        result.raft?.electionTick = given.raft?.electionTick.nonzero ?? result.raft?.electionTick
-        result.raft?.heartbeatTick = given.raft?.heartbeatTick.nonzero ?? result.raft?.heartbeatTick
+        result.raft = raft(given.raft)
         if let period = given.dispatcher?.heartbeatPeriod, period != .zero {
             result.dispatcher?.heartbeatPeriod = period
         }
         if let expiry = given.caConfig?.nodeCertExpiry, expiry != .zero { result.caConfig?.nodeCertExpiry = expiry }
         result.caConfig?.forceRotate = given.caConfig?.forceRotate
         return result
+    }
+
+    private func raft(_ given: Swarm.ClusterSpec.Raft?) -> Swarm.ClusterSpec.Raft {
+        var raft = Swarm.ClusterSpec.Raft()
+        raft.snapshotInterval = given?.snapshotInterval.nonzero ?? raft.snapshotInterval
+        raft.keepOldSnapshots = given?.keepOldSnapshots ?? raft.keepOldSnapshots
+        raft.logEntriesForSlowFollowers = given?.logEntriesForSlowFollowers.nonzero ?? raft.logEntriesForSlowFollowers
+        raft.electionTick = given?.electionTick.nonzero ?? raft.electionTick
+        raft.heartbeatTick = given?.heartbeatTick.nonzero ?? raft.heartbeatTick
+        return raft
     }
 }
 

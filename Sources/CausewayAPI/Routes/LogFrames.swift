@@ -13,16 +13,17 @@ struct LogFrame: Hashable, Sendable {
         return buffer
     }
 
-    /// Puts the details in front of the line, or behind its time.
-    mutating func insert(details: String, afterTimestamp: Bool) {
+    /// With the details in front of the line, or behind its time.
+    func with(details: String, afterTimestamp: Bool) -> LogFrame {
+        var rest = line
         var result = ByteBuffer()
-        let space = afterTimestamp ? line.readableBytesView.firstIndex(of: UInt8(ascii: " ")) : nil
-        if let space, let time = line.readSlice(length: space + 1 - line.readerIndex) {
+        let space = afterTimestamp ? rest.readableBytesView.firstIndex(of: UInt8(ascii: " ")) : nil
+        if let space, let time = rest.readSlice(length: space + 1 - rest.readerIndex) {
             result.writeImmutableBuffer(time)
         }
         result.writeString(details + " ")
-        result.writeImmutableBuffer(line)
-        line = result
+        result.writeImmutableBuffer(rest)
+        return LogFrame(stream: stream, line: result)
     }
 }
 

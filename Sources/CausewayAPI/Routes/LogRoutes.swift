@@ -68,8 +68,10 @@ struct LogOptions: Sendable {
         guard tail == "all" || Int(tail) != nil else {
             throw APIError(400, "invalid tail '\(tail)': it must be a number of lines or all")
         }
-        passedOn = ["stdout", "stderr", "timestamps", "follow"].map { ($0, query.flag($0) ? "1" : "0") }
-            + ["since", "until"].compactMap { name in query[name].map { (name, $0) } }
+        var passedOn: [(String, String)] = []
+        for name in ["stdout", "stderr", "timestamps", "follow"] { passedOn.append((name, query.flag(name) ? "1" : "0")) }
+        for name in ["since", "until"] { query[name].map { passedOn.append((name, $0)) } }
+        self.passedOn = passedOn
     }
 
     /// - Parameter isLate: Whether the container came while the log was being followed: then all of it is new.
@@ -84,51 +86,65 @@ private struct LogCopier: Sendable {
     let source: @Sendable () async throws(APIError) -> LogSource
 
     func run(_ writer: BodyWriter) async throws {
+        guard options.follows else {
+            for task in Self.inOrder(try await source().tasks) { try await copy(task, isLate: false, to: writer) }
+            return
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            var seen: Set<String> = []
-            var isLate = false
-            while true {
-                let wanted = try await source()
-                for task in wanted.tasks.sorted(by: { ($0.slot, $0.meta.createdAt) < ($1.slot, $1.meta.createdAt) }) {
-                    guard let container = task.status.container?.id, seen.insert(container).inserted else { continue }
-                    guard options.follows else {
-                        try await copy(container, of: task, isLate: false, to: writer)
-                        continue
-                    }
-                    group.addTask { [isLate] in try await copy(container, of: task, isLate: isLate, to: writer) }
-                }
-                guard options.follows, wanted.mayGrow else { break }
-                isLate = true
+            var seen: Set<Swarm.ID> = []
+            var wanted = try await source()
+            add(wanted, isLate: false, &seen, to: &group, writer)
+            while wanted.mayGrow {
                 try await Task.sleep(for: .milliseconds(500))
+                wanted = try await source()
+                add(wanted, isLate: true, &seen, to: &group, writer)
             }
             try await group.waitForAll()
         }
     }
 
-    private func copy(
-        _ container: String, of task: Swarm.Task, isLate: Bool, to writer: BodyWriter
-    ) async throws {
-        let stream: EngineStream
-        do {
-            stream = try await backends.engine.stream(
-                .GET, "/containers/\(container)/logs", query: options.query(isLate: isLate))
-        } catch where error.isNotFound {
-            // The container of an old task may have been removed; its log went with it.
-            return
+    private func add(
+        _ wanted: LogSource, isLate: Bool, _ seen: inout Set<Swarm.ID>,
+        to group: inout ThrowingTaskGroup<Void, any Error>, _ writer: BodyWriter
+    ) {
+        for task in Self.inOrder(wanted.tasks) where task.status.container != nil && !seen.contains(task.id) {
+            seen.insert(task.id)
+            group.addTask { try await copy(task, isLate: isLate, to: writer) }
         }
+    }
+
+    private static func inOrder(_ tasks: [Swarm.Task]) -> [Swarm.Task] {
+        tasks.sorted { a, b in
+            a.slot != b.slot ? a.slot < b.slot : a.meta.createdAt < b.meta.createdAt
+        }
+    }
+
+    private func copy(_ task: Swarm.Task, isLate: Bool, to writer: BodyWriter) async throws {
+        guard let container = task.status.container?.id, let stream = try await log(of: container, isLate: isLate)
+        else { return }
         var frames = LogFrameReader()
+        let details = options.hasDetails ? Self.details(of: task) : nil
         for try await bytes in stream {
             guard !isRaw else {
                 try await writer.write(bytes)
                 continue
             }
             frames.add(bytes)
-            while var frame = try frames.next() {
-                if options.hasDetails {
-                    frame.insert(details: Self.details(of: task), afterTimestamp: options.hasTimestamps)
-                }
-                try await writer.write(frame.bytes)
+            while let frame = try frames.next() {
+                let shown = details.map { frame.with(details: $0, afterTimestamp: options.hasTimestamps) } ?? frame
+                try await writer.write(shown.bytes)
             }
+        }
+    }
+
+    /// `nil` when the container is gone: its log went with it.
+    private func log(of container: String, isLate: Bool) async throws(EngineError) -> EngineStream? {
+        do {
+            return try await backends.engine.stream(
+                .GET, "/containers/\(container)/logs", query: options.query(isLate: isLate))
+        } catch {
+            guard error.isNotFound else { throw error }
+            return nil
         }
     }
 

@@ -21,7 +21,7 @@ struct TaskCompiler {
             state.routes.formUnion(routes(family, via: gateway))
         }
         state.tables = [nameTableRedirect]
-        state.sysctls = Self.sysctls
+        state.sysctls = TaskSysctls.values
         return state
     }
 
@@ -60,9 +60,12 @@ struct TaskCompiler {
             family: .ip, name: KernelState.tableName,
             chains: [Nft.Chain(name: "output", base: .init(.nat, .output, priority: -100), rules: rules)])
     }
+}
 
+/// Settings of a task's namespace.
+package enum TaskSysctls {
     /// The task's only neighbour is known beforehand: nothing has to be discovered, announced or defended.
-    private static let sysctls = [
+    package static let values = [
         "net.ipv6.conf.eth0.accept_ra": "0",
         "net.ipv6.conf.eth0.accept_dad": "0",
         "net.ipv6.conf.eth0.addr_gen_mode": "1",

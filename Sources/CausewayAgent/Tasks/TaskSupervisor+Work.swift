@@ -2,7 +2,9 @@ import CausewayModel
 import Logging
 
 extension TaskSupervisor {
-    /// Carries out what a round found. Ends in any case, and the task is free for the next round then.
+    /// Carries out what a round found.
+    ///
+    /// Ends in any case, and the task is free for the next round then.
     func carryOut(_ job: Job) async {
         switch job {
         case .advance(let id):

@@ -71,7 +71,9 @@ package actor TaskSupervisor {
         (outgoing, outgoingReady) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Takes the whole list of tasks assigned to this node. A task that is not in it loses its container.
+    /// Takes the whole list of tasks assigned to this node.
+    ///
+    /// A task that is not in it loses its container.
     package func update(_ tasks: [Swarm.Task]) {
         var updated: [Swarm.ID: Record] = [:]
         for task in tasks {
@@ -180,7 +182,9 @@ package actor TaskSupervisor {
             "task \(record.task.name): \(status.state)", metadata: status.error.map { ["error": "\($0)"] } ?? [:])
     }
 
-    /// Ends a job. After a failure without a time to retry at, only the timer or an event wakes the next round.
+    /// Ends a job.
+    ///
+    /// After a failure without a time to retry at, only the timer or an event wakes the next round.
     func finish(_ id: Swarm.ID, wakes: Bool = true) {
         sequence += 1
         records[id]?.settled = sequence
@@ -190,7 +194,9 @@ package actor TaskSupervisor {
 
     // MARK: saying
 
-    /// Hands on what is to be reported, in order. What the manager does not take is kept for the next time.
+    /// Hands on what is to be reported, in order.
+    ///
+    /// What the manager does not take is kept for the next time.
     func flush() async {
         guard !isSending else { return }
         isSending = true

@@ -5,7 +5,7 @@ import CausewayModel
 /// For tests and for trying plans out. Namespaces that are joined by veth pairs are connected with
 /// ``connect(_:to:)``: then the other end comes and goes there too.
 package actor FakeKernel: Kernel {
-    /// What this namespace holds, as it was given.
+    /// What this namespace holds, as it was given; an IPv6 route without a metric has 1024, as in Linux.
     package private(set) var state: KernelState
     /// Every step that was taken, in order.
     package private(set) var steps: [Plan.Step] = []
@@ -14,6 +14,7 @@ package actor FakeKernel: Kernel {
 
     package init(_ state: KernelState = KernelState()) {
         self.state = state
+        self.state.routes = Swift.Set(state.routes.map(\.normalised))
     }
 
     /// Lets the other ends of veth pairs in `namespace` come and go in `kernel`.

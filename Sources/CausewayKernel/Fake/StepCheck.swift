@@ -13,7 +13,7 @@ struct StepCheck {
         case .addressAdd(let address): try add(address)
         case .addressDelete(let address): try require(state.addresses.contains(address), .notFound, errno: 99)
         case .routeAdd(let route): try RouteCheck(check: self, route: route).run()
-        case .routeDelete(let route): try require(state.routes.contains(route), .notFound, errno: 3)
+        case .routeDelete(let route): try require(state.routes.contains(route.normalised), .notFound, errno: 3)
         case .neighborAdd(let neighbor):
             try requireLink(neighbor.link)
             let isTaken = state.neighbors.contains {
@@ -132,6 +132,9 @@ struct RouteCheck {
     private func checkGateway(_ gateway: IPAddress) throws(KernelError) {
         try check.require(
             gateway.family == route.destination.family, .invalid, errno: 22, "the gateway is of the other family")
+        if gateway.family == .ip6, let link = route.link, check.state.links[link]?.kind == .loopback {
+            return try check.fail(.invalid, errno: 22, "egress device can not be loopback device for this route")
+        }
         if route.isOnLink { return try check.require(route.link != nil, .invalid, errno: 22, "'onlink' needs a link") }
         if let address = gateway.v6, address.isLinkLocal {
             return try check.require(route.link != nil, .invalid, errno: 22, "a link-local gateway needs a link")

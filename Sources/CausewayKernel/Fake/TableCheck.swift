@@ -11,6 +11,7 @@ struct TableCheck {
         try unique(table.chains.map(\.name), "chain")
         for set in table.sets {
             try fits(set.elements, in: set)
+            let set = set.normalised
             var known: [[Nft.Value]: Nft.Element] = [:]
             for element in set.elements {
                 try agrees(element, with: known.updateValue(element, forKey: element.key))
@@ -25,19 +26,21 @@ struct TableCheck {
     func run(delete: [Plan.SetElements], add: [Plan.SetElements]) throws(KernelError) {
         var table = table
         for part in delete {
-            let present = Swift.Set(try set(part.set).elements.map(\.key))
-            for element in part.elements {
+            let set = try set(part.set).normalised
+            let present = Swift.Set(set.elements.map(\.key))
+            for element in set.normalise(part.elements) {
                 try check.require(
-                    present.contains(element.key), .notFound, errno: 2, "no element \(element.keyText) in '\(part.set)'")
+                    present.contains(element.key), .notFound, errno: 2, "no element \(element.keyText) in '\(part.set)'"
+                )
             }
         }
         table.change(delete: delete, add: [])
         for part in add {
             let set = try set(part.set)
             try fits(part.elements, in: set)
-            let left = table.sets.first { $0.name == part.set }?.elements ?? []
+            let left = table.sets.first { $0.name == part.set }?.normalised.elements ?? []
             var known = Dictionary(left.map { ($0.key, $0) }) { first, _ in first }
-            for element in part.elements {
+            for element in set.normalise(part.elements) {
                 try agrees(element, with: known.updateValue(element, forKey: element.key))
             }
         }

@@ -85,7 +85,9 @@ struct TargetReader {
 
     private static func range(_ text: String) -> ClosedRange<IPAddress>? {
         let ends = text.split(separator: "-").map { IPAddress(String($0)) }
-        guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last else { return nil }
+        guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last else {
+            return nil
+        }
         return first...last
     }
 }

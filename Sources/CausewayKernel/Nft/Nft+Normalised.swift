@@ -5,8 +5,8 @@ extension Nft.Table {
     ///
     /// Counters are zero and elements sorted. What nft itself leaves out or rewrites when it lists a rule is left out
     /// or rewritten here too: a match that another one implies (`meta l4proto tcp` before `tcp dport 80`), `th` where
-    /// the protocol is known, a set with one element, a range that is a prefix, the order of matches on neighbouring
-    /// ports, arithmetic on marks. For comparing, not for printing: names of sets are sorted, chains keep their order.
+    /// the protocol is known, a set with one element, a range that is a prefix, the order of matches, arithmetic on marks.
+    /// For comparing, not for printing: names of sets are sorted, chains keep their order.
     package var normalised: Nft.Table {
         var table = self
         table.sets = sets.map(\.normalised).sorted { $0.name < $1.name }
@@ -24,11 +24,16 @@ extension Nft.Set {
     var normalised: Nft.Set {
         var set = self
         set.flags = Swift.Set(flags).sorted()
+        set.elements = normalise(elements)
+        return set
+    }
+
+    /// Elements of this set in their one form, sorted and each once.
+    func normalise(_ elements: [Nft.Element]) -> [Nft.Element] {
         let sorted = elements.map { $0.normalised(key: key, data: data ?? []) }.sorted { $0.precedes($1) }
-        set.elements = sorted.reduce(into: []) { unique, element in
+        return sorted.reduce(into: []) { unique, element in
             if unique.last != element { unique.append(element) }
         }
-        return set
     }
 }
 
@@ -87,8 +92,12 @@ extension Nft.Value {
     private static func joined(_ low: Nft.Value, _ high: Nft.Value) -> Nft.Value {
         if low == high { return low }
         guard case .address(let first) = low, case .address(let last) = high else { return .range(low, high) }
-        let candidates = (0...first.family.width).lazy.compactMap { CIDR(first, $0) }
-        let prefix = candidates.first { $0.network.address == first && $0.last == last }
-        return prefix.map { .prefix($0) } ?? .range(low, high)
+        let common = zip(first.bytes, last.bytes).map { $0 ^ $1 }
+        let whole = common.prefix { $0 == 0 }.count
+        let length = whole * 8 + (whole < common.count ? common[whole].leadingZeroBitCount : 0)
+        guard let prefix = CIDR(first, length), prefix.network.address == first, prefix.last == last else {
+            return .range(low, high)
+        }
+        return .prefix(prefix)
     }
 }

@@ -7,26 +7,26 @@ extension Nft.Rule {
         let all = expressions.map { context.apply($0.normalised(in: family)) }
         let implied = Implied(all)
         return Nft.Rule(
-            Self.sortPorts(all.filter { !implied.contains($0) }), comment: Nft.comment(comment))
+            Self.sortMatches(all.filter { !implied.contains($0) }), comment: Nft.comment(comment))
     }
 
-    /// nft merges matches on neighbouring ports and lists the source's first.
-    private static func sortPorts(_ expressions: [Nft.Expression]) -> [Nft.Expression] {
+    /// Sorts matches that follow each other.
+    ///
+    /// nft joins matches on neighbouring fields, wherever they stand among the matches, and lists them where the last
+    /// one stood; the order of matches has no meaning.
+    private static func sortMatches(_ expressions: [Nft.Expression]) -> [Nft.Expression] {
         var result: [Nft.Expression] = []
-        var run: [Nft.Expression] = []
+        var run: [(text: String, expression: Nft.Expression)] = []
+        func sorted() -> [Nft.Expression] { run.sorted { $0.text < $1.text }.map(\.expression) }
         for expression in expressions {
-            if expression.isPayloadConstant {
-                run.append(expression)
+            if case .match = expression {
+                run.append((expression.text, expression))
             } else {
-                result += sorted(run) + [expression]
+                result += sorted() + [expression]
                 run = []
             }
         }
-        return result + sorted(run)
-    }
-
-    private static func sorted(_ run: [Nft.Expression]) -> [Nft.Expression] {
-        run.count < 2 ? run : run.sorted { $0.text < $1.text }
+        return result + sorted()
     }
 }
 
@@ -71,23 +71,14 @@ private struct Implied {
         switch (key, name) {
         case ("l4proto", "ipv6-icmp"): return protocols.contains("icmpv6")
         case ("l4proto", _): return protocols.contains(name)
-        case ("nfproto", "ipv4"): return protocols.contains("ip") || protocols.contains("reset")
-        case ("nfproto", "ipv6"): return protocols.contains("ip6") || protocols.contains("reset")
+        case ("nfproto", "ipv4"): return !protocols.isDisjoint(with: ["ip", "icmp", "reset"])
+        case ("nfproto", "ipv6"): return !protocols.isDisjoint(with: ["ip6", "icmpv6", "reset"])
         default: return false
         }
     }
 }
 
 extension Nft.Expression {
-    /// A match of a header's field with one constant: those that nft may put in another order.
-    fileprivate var isPayloadConstant: Bool {
-        guard case .match(.payload, .equal, .value(let value)) = self else { return false }
-        switch value {
-        case .address, .number, .name: return true
-        default: return false
-        }
-    }
-
     fileprivate func normalised(in family: Nft.Family) -> Nft.Expression {
         switch self {
         case .match(let left, let comparison, let right): return Self.normalise(left, comparison, right)

@@ -10,7 +10,9 @@ extension Nft.Rule {
 }
 
 extension Nft.Expression {
-    /// As nft writes it. A counter's numbers are left out when they are zero.
+    /// As nft writes it.
+    ///
+    /// A counter's numbers are left out when they are zero.
     package var text: String {
         switch self {
         case .match(let left, let comparison, let right): return Self.matchText(left, comparison, right)
@@ -45,7 +47,9 @@ extension Nft.Expression {
         let rightText = right.text(isMark: isMark)
         switch comparison {
         case .in:
-            guard left.isFlags, case .value(.anonymousSet(let values)) = right else { return "\(left.text) \(rightText)" }
+            guard left.isFlags, case .value(.anonymousSet(let values)) = right else {
+                return "\(left.text) \(rightText)"
+            }
             return "\(left.text) " + values.map { $0.text(isMark: isMark) }.joined(separator: ",")
         case .equal:
             return isExplicit(left, right) ? "\(left.text) == \(rightText)" : "\(left.text) \(rightText)"

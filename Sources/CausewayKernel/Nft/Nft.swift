@@ -78,7 +78,8 @@ package enum Nft {
         case address(IPAddress)
         case prefix(CIDR)
         case number(UInt64)
-        /// A name that nft keeps as such: an interface (`cw-*` matches by prefix), a protocol, a ct state, an address type.
+        /// A name that nft keeps as such: an interface (`cw-*` matches by prefix), a protocol, a ct state, an address type,
+        /// an Ethernet address.
         case name(String)
         case range(Value, Value)
         /// `{ a, b }`
@@ -108,7 +109,8 @@ package enum Nft {
             package var policy: Verdict
             package var device: String?
 
-            package init(_ kind: Kind, _ hook: Hook, priority: Int32, policy: Verdict = .accept, device: String? = nil) {
+            package init(_ kind: Kind, _ hook: Hook, priority: Int32, policy: Verdict = .accept, device: String? = nil)
+            {
                 self.kind = kind
                 self.hook = hook
                 self.priority = priority
@@ -149,6 +151,7 @@ package enum Nft {
         /// `meta KEY`: `iifname`, `oifname`, `l4proto`, `mark`, `nfproto`, `pkttype`, `protocol`, `skuid`, …
         case meta(String)
         /// `PROTOCOL FIELD`: `ip saddr`, `ip6 daddr`, `tcp dport`, `th dport`, `tcp flags`, `ether saddr`, `icmpv6 type`, …
+        /// So are `socket KEY`, `rt ip KEY`, `tcp option NAME FIELD`, and a place by number: `@th` with `0,16`.
         case payload(String, String)
         /// `ct [original|reply] KEY`: `state`, `mark`, `status`, `direction`, `daddr`, `proto-dst`, `zone`, …
         /// An address is asked for with its family: `ct original ip daddr`.
@@ -173,7 +176,7 @@ package enum Nft {
         case greater = ">"
         case lessOrEqual = "<="
         case greaterOrEqual = ">="
-        /// Flags in common, or membership: what nft's JSON calls `in`.
+        /// Flags in common: `ct state established,related` is `in` with an anonymous set, `ct state { … }` is `equal`.
         case `in` = "in"
     }
 

@@ -14,6 +14,7 @@ extension Plan {
         builder.addToLinks()
         builder.changeTables(unnormalised: desired)
         builder.removeWhatIsLeft()
+        builder.restoreWhatWentAlong()
         steps = builder.steps
     }
 }
@@ -51,11 +52,6 @@ private struct PlanBuilder {
         for link in doomed where added.contains(where: { $0.name == link.name || $0.kind.excludes(link.kind) }) {
             take(.linkDelete(link))
         }
-        let routes = Set(desired.routes.subtracting(current.routes).map(\.identity))
-        for route in current.routes.subtracting(desired.routes).sorted(by: PlanOrder.removal)
-        where routes.contains(route.identity) {
-            take(.routeDelete(route))
-        }
         let neighbors = desired.neighbors.subtracting(current.neighbors)
         for old in current.neighbors.subtracting(desired.neighbors).sorted(by: PlanOrder.neighbors)
         where neighbors.contains(where: { $0.link == old.link && $0.destination == old.destination }) {
@@ -65,6 +61,16 @@ private struct PlanBuilder {
         for old in current.addresses.subtracting(desired.addresses).sorted(by: PlanOrder.addresses)
         where addresses.contains(where: { $0.link == old.link && $0.address.address == old.address.address }) {
             take(.addressDelete(old))
+        }
+        clearRoutes()
+    }
+
+    /// Removes routes that the kernel would not tell from those to be added.
+    fileprivate mutating func clearRoutes() {
+        let routes = Set(desired.routes.subtracting(current.routes).map(\.identity))
+        for route in current.routes.subtracting(desired.routes).sorted(by: PlanOrder.removal)
+        where routes.contains(route.identity) {
+            take(.routeDelete(route))
         }
     }
 
@@ -138,6 +144,14 @@ private struct PlanBuilder {
     }
 }
 
+extension PlanBuilder {
+    /// Some of what was to stay may have gone with an address: a link's IPv4 routes with its last one, a route's source.
+    fileprivate mutating func restoreWhatWentAlong() {
+        clearRoutes()
+        addToLinks()
+    }
+}
+
 extension Rtnl.Link {
     /// Whether something has to be set: what `desired` leaves to the kernel may be anything.
     fileprivate func differs(from desired: Rtnl.Link) -> Bool {
@@ -165,7 +179,9 @@ extension Nft.Table {
         return table
     }
 
-    /// An element whose key is there with other data is deleted and added. Both tables are normalised, with equal sets.
+    /// The change of elements between two normalised tables with the same sets.
+    ///
+    /// An element whose key is there with other data is deleted and added.
     fileprivate func elementsChange(from old: Nft.Table) -> Plan.Step {
         var delete: [Plan.SetElements] = []
         var add: [Plan.SetElements] = []

@@ -35,11 +35,22 @@ package final class NetlinkSocket: Sendable {
         // The kernel always answers: this only keeps a mistake of ours from waiting for ever.
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        try bind()
         for group in groups where !set(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, Int32(group)) {
-            let error = NetlinkError(.call("setsockopt NETLINK_ADD_MEMBERSHIP \(group)"), errno: errno)
-            close(descriptor)
-            throw error
+            throw NetlinkError(.call("setsockopt NETLINK_ADD_MEMBERSHIP \(group)"), errno: errno)
         }
+    }
+
+    /// A socket without a port of its own shares the kernel's, 0, and is told nothing that the kernel itself says.
+    private func bind() throws(NetlinkError) {
+        var address = sockaddr_nl()
+        address.nl_family = sa_family_t(AF_NETLINK)
+        let isBound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_nl>.size)) == 0
+            }
+        }
+        guard isBound else { throw NetlinkError(.call("bind"), errno: errno) }
     }
 
     deinit { close(descriptor) }

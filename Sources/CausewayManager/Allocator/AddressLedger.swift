@@ -92,7 +92,9 @@ package struct AddressLedger: Sendable {
         return holders
     }
 
-    /// Addresses and published ports with more than one owner, in words. Empty, or there is a bug.
+    /// Addresses and published ports with more than one owner, in words.
+    ///
+    /// Empty, or there is a bug.
     package static func doubles(in view: StoreSnapshot) -> [String] {
         var owners: [String: Set<String>] = [:]
         for holder in holders(view) {
@@ -111,8 +113,10 @@ package struct AddressLedger: Sendable {
 
 extension Swarm.Task {
     /// Whether its addresses are still its own: until it has ended and nobody wants it any more.
-    var holdsAddresses: Bool { !(status.state.isTerminal && desiredState > .running) }
+    var holdsAddresses: Bool { desiredState <= .running }
 
-    /// Whether it is to run and has no addresses yet. Every task joins at least one network.
+    /// Whether it is to run and has no addresses yet.
+    ///
+    /// Every task joins at least one network.
     var awaitsAddresses: Bool { desiredState <= .running && networks.isEmpty && !status.state.isTerminal }
 }

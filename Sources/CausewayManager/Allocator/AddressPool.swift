@@ -39,7 +39,9 @@ package struct AddressPool: Hashable, Sendable {
     /// How many addresses of the range are given now.
     package var usedCount: UInt64 { UInt64(used.count { (first...last).contains($0) }) }
 
-    /// Notes an address that somebody holds. Addresses outside the subnet are nobody's business here.
+    /// Notes an address that somebody holds.
+    ///
+    /// Addresses outside the subnet are nobody's business here.
     package mutating func hold(_ address: IPAddress) {
         guard subnet.subnet.contains(address),
             let distance = Self.distance(of: address, from: subnet.subnet.network.address)

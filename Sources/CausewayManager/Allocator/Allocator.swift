@@ -34,7 +34,7 @@ package struct Allocator: Hashable, Sendable {
     package mutating func tasks(
         _ view: StoreSnapshot, at now: Timestamp
     ) -> (tasks: [Swarm.Task], services: [Swarm.Service]) {
-        let waiting = view.tasks.all.filter(\.awaitsAddresses).sorted(by: isOlder)
+        let waiting = view.unplacedTasks.filter(\.awaitsAddresses)
         var shortages: [Swarm.ID: String] = [:]
         var changed: [Swarm.Task] = []
         if !waiting.isEmpty {

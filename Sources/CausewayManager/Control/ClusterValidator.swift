@@ -17,7 +17,8 @@ enum ClusterValidator {
         }
         for (index, pool) in request.defaultAddressPools.enumerated() {
             guard pool.family == .ip else {
-                throw Refusal.unsupported("default address pool \(pool)", "IPv6 subnets come from the cluster's own /48")
+                throw Refusal.unsupported(
+                    "default address pool \(pool)", "IPv6 subnets come from the cluster's own /48")
             }
             guard pool == pool.network else {
                 throw Refusal.invalid("invalid default address pool \(pool): it should be \(pool.network)")
@@ -31,7 +32,7 @@ enum ClusterValidator {
         }
     }
 
-    /// - Parameter old: the specification that is replaced; `nil` for a new cluster.
+    /// Checks a complete specification; `old` is the one that it replaces, `nil` for a new cluster.
     static func check(_ spec: Swarm.ClusterSpec, replacing old: Swarm.ClusterSpec?) throws(SwarmError) {
         if spec.encryptionConfig?.autoLockManagers == true {
             throw Refusal.unsupported("--autolock", "protect the state directory instead")

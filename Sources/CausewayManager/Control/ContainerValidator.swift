@@ -43,7 +43,9 @@ enum ContainerValidator {
             }
             guard mount.target != "/" else { throw refusal("invalid specification: destination can't be '/'") }
             if type == "bind" {
-                guard let source = mount.source, !source.isEmpty else { throw refusal("field Source must not be empty") }
+                guard let source = mount.source, !source.isEmpty else {
+                    throw refusal("field Source must not be empty")
+                }
                 guard source.hasPrefix("/") else {
                     throw refusal("invalid mount path: '\(source)' mount path must be absolute")
                 }

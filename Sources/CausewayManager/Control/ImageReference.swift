@@ -1,6 +1,8 @@
 /// The syntax of image references: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]` (distribution/reference).
 enum ImageReference {
-    /// Whether the text is well formed. Nothing is said about whether such an image exists.
+    /// Whether the text is well formed.
+    ///
+    /// Nothing is said about whether such an image exists.
     static func isWellFormed(_ text: String) -> Bool {
         guard !text.isEmpty, text.utf8.count <= 512 else { return false }
         var name = Substring(text)
@@ -32,7 +34,9 @@ enum ImageReference {
 
     /// Lower-case letters and digits, with `.`, `_`, `__` or dashes between them.
     private static func isPathComponent(_ text: Substring) -> Bool {
-        guard let first = text.utf8.first, let last = text.utf8.last, isLower(first), isLower(last) else { return false }
+        guard let first = text.utf8.first, let last = text.utf8.last, isLower(first), isLower(last) else {
+            return false
+        }
         guard text.utf8.allSatisfy({ isLower($0) || ".-_".utf8.contains($0) }) else { return false }
         let separators = text.split(whereSeparator: { $0.isLetter || $0.isNumber })
         return separators.allSatisfy { $0 == "." || $0 == "_" || $0 == "__" || $0.allSatisfy { $0 == "-" } }
@@ -45,7 +49,9 @@ enum ImageReference {
 
     private static func isDigest(_ text: Substring) -> Bool {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, parts[0].allSatisfy({ $0.isLetter || $0.isNumber }) else { return false }
+        guard parts.count == 2, !parts[0].isEmpty, parts[0].allSatisfy({ $0.isLetter || $0.isNumber }) else {
+            return false
+        }
         let isHex = parts[1].utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
         return isHex && (parts[0] == "sha256" ? parts[1].utf8.count == 64 : parts[1].utf8.count >= 32)
     }

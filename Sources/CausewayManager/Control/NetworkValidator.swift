@@ -17,7 +17,8 @@ package struct NetworkValidator: Sendable {
         guard let cluster = view.cluster else { throw Refusal.notManager }
         try check(spec)
         var subnets: [Swarm.Subnet] = []
-        for config in spec.ipam where config.subnet ?? "" != "" || config.gateway ?? "" != "" || config.range ?? "" != "" {
+        for config in spec.ipam
+        where config.subnet ?? "" != "" || config.gateway ?? "" != "" || config.range ?? "" != "" {
             let subnet = try Self.read(config)
             let family = subnet.subnet.family
             guard !subnets.contains(where: { $0.subnet.family == family }) else {
@@ -26,7 +27,8 @@ package struct NetworkValidator: Sendable {
             }
             if family == .ip6, !spec.enableIPv6 {
                 throw SwarmError(
-                    .invalid, "invalid network config: subnet \(subnet.subnet) is IPv6, and IPv6 is not enabled: use --ipv6")
+                    .invalid,
+                    "invalid network config: subnet \(subnet.subnet) is IPv6, and IPv6 is not enabled: use --ipv6")
             }
             try checkOverlap(subnet.subnet)
             subnets.append(subnet)

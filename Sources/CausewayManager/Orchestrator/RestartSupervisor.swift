@@ -9,14 +9,17 @@ package struct RestartSupervisor: Sendable {
 
     /// Shuts down what has ended or stands on a node that is being drained, and fills the slot again if it may.
     ///
-    /// - Parameters:
-    ///   - drained: nodes whose tasks have to leave.
-    ///   - mayRefill: whether the orchestrator still wants this slot.
+    /// A replacement that fails while it still waits is only replaced once its own wait is over: otherwise an image
+    /// that cannot be had would be asked for without end.
+    ///
+    /// Tasks on `drained` nodes have to leave; `mayRefill` says whether the orchestrator still wants a slot.
     package func reconcile(
-        _ slots: [Slot], drained: Set<Swarm.ID>, mayRefill: (SlotKey) -> Bool
+        _ slots: [Slot], drained: Set<Swarm.ID>, at now: Timestamp, mayRefill: (SlotKey) -> Bool
     ) -> [TaskDirective] {
         slots.flatMap { slot -> [TaskDirective] in
-            let ended = slot.wanted.filter { $0.status.state > .running }
+            let ended = slot.wanted.filter { task in
+                task.status.state > .running && (task.desiredState > .ready || StartGate.due(task, in: slot) <= now)
+            }
             let leaving = slot.wanted.filter { task in
                 task.status.state <= .running && task.nodeID.map(drained.contains) == true
             }
@@ -31,8 +34,10 @@ package struct RestartSupervisor: Sendable {
         }
     }
 
-    /// Whether the policy wants a new task after this one. It counts the restarts that the slot remembers for the
-    /// task's specification; the reaper keeps as many as the policy needs.
+    /// Whether the policy wants a new task after this one.
+    ///
+    /// It counts the restarts that the slot remembers for the task's specification; the reaper keeps as many as the
+    /// policy needs.
     package static func shouldRestart(_ task: Swarm.Task, in slot: Slot) -> Bool {
         let policy = task.spec.restartPolicy
         switch policy?.condition ?? .any {
@@ -68,12 +73,12 @@ package struct StartGate: Sendable {
         var directives: [TaskDirective] = []
         var next: Timestamp?
         for slot in slots {
-            for task in slot.tasks where task.desiredState == .ready && task.status.state <= .running {
+            for task in slot.tasks where task.desiredState == .ready {
                 let due = Self.due(task, in: slot)
-                if due <= now {
-                    directives.append(.setDesired(task.id, .running))
-                } else {
+                if due > now {
                     next = min(next ?? due, due)
+                } else if task.status.state <= .running {
+                    directives.append(.setDesired(task.id, .running))
                 }
             }
         }
@@ -88,7 +93,7 @@ package struct StartGate: Sendable {
             $0.id != task.id && $0.desiredState > .running && $0.status.state >= .assigned
                 && $0.status.state <= .running
         }
-        if stopping { due = task.meta.createdAt.advanced(by: patience) }
+        if stopping, due < .zero { due = task.meta.createdAt.advanced(by: patience) }
         if let before = slot.predecessor(of: task), before.specVersion == task.specVersion,
             [.complete, .failed, .rejected].contains(before.status.state)
         {

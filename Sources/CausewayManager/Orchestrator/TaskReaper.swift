@@ -4,9 +4,10 @@ import CausewayModel
 package struct TaskReaper: Sendable {
     package init() {}
 
-    /// - Parameters:
-    ///   - limit: how many tasks a slot keeps, the running one included; negative: all of them.
-    ///   - memory: how many it keeps at least, whatever the limit.
+    /// The tasks to be deleted.
+    ///
+    /// `limit` says how many tasks a slot keeps, the running one included (negative: all of them), and `memory` how
+    /// many it keeps at least, whatever the limit.
     package func reconcile(_ slots: [Slot], limit: Int64, memory: Int) -> [TaskDirective] {
         let kept = limit < 0 ? Int.max : max(Int(clamping: limit), memory)
         return slots.flatMap { slot -> [TaskDirective] in

@@ -1,6 +1,8 @@
 import CausewayModel
 
-/// What the update of one service remembers between rounds. Losing it (a restart) loses counts, not the update.
+/// What the update of one service remembers between rounds.
+///
+/// Losing it (a restart) loses counts, not the update.
 package struct UpdateProgress: Hashable, Sendable {
     /// The specification that is being brought in.
     package var specVersion: Swarm.Version
@@ -45,9 +47,7 @@ package struct UpdateSupervisor: Sendable {
         config = (isRollback ? service.spec.rollbackConfig : service.spec.updateConfig) ?? Swarm.UpdateConfig()
     }
 
-    /// - Parameters:
-    ///   - slots: the slots that the orchestrator keeps and may change now.
-    ///   - isDirty: whether a task has to be replaced.
+    /// What is to be done now about `slots`, those that the orchestrator keeps and may change.
     package func reconcile(
         _ slots: [Slot], progress before: UpdateProgress?, isDirty: (Swarm.Task) -> Bool
     ) -> Decision {
@@ -116,7 +116,9 @@ package struct UpdateSupervisor: Sendable {
 
     // MARK: what to do
 
-    /// Acts on too many failures. Returns whether the update ends here.
+    /// Acts on too many failures.
+    ///
+    /// Returns whether the update ends here.
     private func act(on progress: UpdateProgress, _ slots: [Slot], _ decision: inout Decision) -> Bool {
         let ratio = Double(progress.failures.count) / Double(max(1, progress.dirtyAtStart))
         guard let failed = progress.failures.max(), ratio > config.maxFailureRatio ?? 0 else { return false }
@@ -144,10 +146,13 @@ package struct UpdateSupervisor: Sendable {
         _ isDirty: (Swarm.Task) -> Bool
     ) {
         let busy = busy(slots, progress)
-        for slot in dirty where !busy.contains(slot.key) {
-            // The new one runs beside the old ones: they can go, and that takes no worker.
-            guard slot.wanted.contains(where: { !isDirty($0) && $0.status.state == .running }) else { continue }
-            decision.directives += slot.wanted.filter(isDirty).map { .setDesired($0.id, .shutdown) }
+        for slot in dirty {
+            // What is not needed any more goes at once, and that takes no worker: all old tasks once the new one
+            // runs, and until then all but one.
+            let old = slot.wanted.filter(isDirty)
+            let isReplaced = slot.wanted.contains { !isDirty($0) && $0.status.state == .running }
+            let last = isReplaced ? nil : (old.last { $0.status.state == .running } ?? old.last)
+            decision.directives += old.filter { $0.id != last?.id }.map { .setDesired($0.id, .shutdown) }
         }
         let resting = rest(progress, &decision)
         let waiting = dirty.filter { slot in !busy.contains(slot.key) && !slot.wanted.contains { !isDirty($0) } }

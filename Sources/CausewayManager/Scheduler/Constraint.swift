@@ -8,7 +8,8 @@ package struct Constraint: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads a constraint, with swarmkit's words for what is wrong.
     package init(_ text: String) throws(SwarmError) {
-        let equal = Self.split(text, at: "=="), different = Self.split(text, at: "!=")
+        let equal = Self.split(text, at: "==")
+        let different = Self.split(text, at: "!=")
         guard let (parts, isEqual) = equal.map({ ($0, true) }) ?? different.map({ ($0, false) }) else {
             throw Self.refusal("constraint expected one operator from ==, !=")
         }
@@ -28,7 +29,9 @@ package struct Constraint: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { key + (isEqual ? "==" : "!=") + value }
 
-    /// Whether the node satisfies it. Values are compared without regard to case, as swarmkit does.
+    /// Whether the node satisfies it.
+    ///
+    /// Values are compared without regard to case, as swarmkit does.
     package func isSatisfied(by node: Swarm.Node) -> Bool {
         let actual: String
         switch key.lowercased() {

@@ -27,9 +27,9 @@ package struct Scheduler: Sendable {
 
     /// The tasks whose node or explanation changes.
     package func reconcile(_ view: StoreSnapshot, at now: Timestamp) -> [Swarm.Task] {
-        let waiting = view.tasks.all.filter {
+        let waiting = view.unplacedTasks.filter {
             $0.status.state == .pending && $0.desiredState <= .running && !$0.networks.isEmpty
-        }.sorted(by: isOlder)
+        }
         guard !waiting.isEmpty else { return [] }
         var loads = view.nodes.sorted.map { NodeLoad($0, view) }
         return waiting.compactMap { task in
@@ -38,7 +38,9 @@ package struct Scheduler: Sendable {
         }
     }
 
-    /// Whether the node satisfies a placement's constraints and platforms. Unreadable constraints satisfy nobody.
+    /// Whether the node satisfies a placement's constraints and platforms.
+    ///
+    /// Unreadable constraints satisfy nobody.
     package static func suits(_ node: Swarm.Node, _ placement: Swarm.Placement?) -> Bool {
         satisfies(node, placement?.constraints) && runs(node, placement?.platforms)
     }

@@ -24,7 +24,7 @@ extension NftEvaluator {
         let (modulus, offset) = findBalancer(operand) ?? (1, 0)
         prepareMaps(of: operand)
         var draws = Draws<Outcome>()
-        for slot in 0..<min(modulus, Self.mostSlots) {
+        for slot in 0..<min(max(1, modulus), Self.mostSlots) {
             draw = slot + offset
             draws.add(evaluate(&self), slot: slot)
         }

@@ -150,7 +150,7 @@ package struct TextRenderer: Sendable {
             rows += Texts.wrap("? " + text, width - 6 - Self.label).map { Row(mark: "", text: indent($0)) }
         }
         if let after = hop.after, !after.hasSameHeader(as: hop.before) {
-            rows.append(Row(mark: "", text: Texts.pad("", 2) + "\(after)"))
+            rows.append(Row(mark: "", text: Texts.pad("", 2) + after.header))
         }
         return rows
     }

@@ -9,8 +9,10 @@ struct Directory: Sendable {
     struct PublishedPort: Hashable, Sendable {
         var transport: Packet.Transport
         var port: UInt16
-        /// To where it leads, each once.
+        /// To where it leads, each once; empty when no task is behind it.
         var targets: [Endpoint]
+        /// As a set's comment says it.
+        var service: String?
     }
 
     struct Endpoint: Hashable, Sendable {
@@ -21,6 +23,7 @@ struct Directory: Sendable {
     struct VirtualIP: Hashable, Sendable {
         var address: IPAddress
         var targets: [IPAddress]
+        var service: String?
     }
 
     let world: World
@@ -31,7 +34,8 @@ struct Directory: Sendable {
         self.world = world
         guard !world.inventory.namespaces.isEmpty else { return }
         for table in world[0].tables where table.name == KernelState.tableName {
-            for map in table.sets where map.data != nil { read(map) }
+            for set in table.sets where set.data != nil { read(set) }
+            for set in table.sets where set.data == nil { readNames(set) }
         }
         for table in world[0].iptables where table.name == "nat" {
             for chain in table.chains { chain.rules.forEach { read($0) } }
@@ -53,6 +57,36 @@ struct Directory: Sendable {
                 if data.count > 1, case .number(let number) = data[1] { targetPort = UInt16(exactly: number) }
                 add(transport, UInt16(truncatingIfNeeded: port), Endpoint(address: target, port: targetPort))
             }
+        }
+    }
+
+    /// Sets of published ports and of virtual addresses, whose comments say `service NAME`.
+    private mutating func readNames(_ set: Nft.Set) {
+        for element in set.elements {
+            guard let comment = element.comment, comment.hasPrefix("service ") else { continue }
+            let name = String(comment.dropFirst("service ".count))
+            let key = Self.flat(element.key)
+            if case .address(let address)? = key.first, key.count == 1 {
+                assign(address, to: name)
+            } else if key.count == 2, case .number(let port) = key[1], let transport = Self.transport(key[0]) {
+                assign(transport, UInt16(truncatingIfNeeded: port), to: name)
+            }
+        }
+    }
+
+    private mutating func assign(_ address: IPAddress, to service: String) {
+        if let at = virtualIPs.firstIndex(where: { $0.address == address }) {
+            virtualIPs[at].service = service
+        } else {
+            virtualIPs.append(VirtualIP(address: address, targets: [], service: service))
+        }
+    }
+
+    private mutating func assign(_ transport: Packet.Transport, _ port: UInt16, to service: String) {
+        if let at = published.firstIndex(where: { $0.transport == transport && $0.port == port }) {
+            published[at].service = service
+        } else {
+            published.append(PublishedPort(transport: transport, port: port, targets: [], service: service))
         }
     }
 
@@ -100,7 +134,9 @@ struct Directory: Sendable {
 
     /// Names of services, in order.
     var services: [String] {
-        Set(world.inventory.namespaces.indices.compactMap { world.identity($0).service }).sorted(by: NaturalOrder.isBefore)
+        let running = world.inventory.namespaces.indices.compactMap { world.identity($0).service }
+        let named = published.compactMap(\.service) + virtualIPs.compactMap(\.service)
+        return Set(running + named).sorted(by: NaturalOrder.isBefore)
     }
 
     /// Names of tasks, or of containers without one.
@@ -110,7 +146,9 @@ struct Directory: Sendable {
     }
 
     func ports(of service: String) -> [PublishedPort] {
-        published.filter { $0.targets.contains { self.service(of: $0.address) == service } }
+        published.filter { port in
+            port.service == service || port.targets.contains { self.service(of: $0.address) == service }
+        }
     }
 
     /// Ports that lead to a container by its own name, Docker's `-p`.
@@ -120,7 +158,8 @@ struct Directory: Sendable {
 
     func virtualIP(of service: String, _ family: IPFamily) -> IPAddress? {
         virtualIPs.first { vip in
-            vip.address.family == family && vip.targets.contains { self.service(of: $0) == service }
+            vip.address.family == family
+                && (vip.service == service || vip.targets.contains { self.service(of: $0) == service })
         }?.address
     }
 

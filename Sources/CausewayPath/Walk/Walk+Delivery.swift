@@ -21,11 +21,11 @@ extension Walk {
     private mutating func deliverAnswer(_ at: Int, to question: Packet) -> Outcome {
         guard packet.answers(question) else {
             return drop(
-                at, "the answer is \(packet), but \(question.sourceText) waits for \(question.destinationText)",
+                at, "the answer is \(packet.header), but \(question.sourceText) waits for \(question.destinationText)",
                 .noSocket)
         }
         let text = "the socket that asked, \(packet.destinationText)"
-        add(at, Stage(.socket, "asker"), text)
+        add(at, Stage(.socket, "process"), "gets the answer on \(packet.destinationText)")
         return .end(Verdict(.delivered, world.place(at), text))
     }
 

@@ -113,10 +113,10 @@ extension Walk {
         }
         if let question, !packet.answers(question) {
             return drop(
-                at, "leaves \(name) as \(packet), but \(question.sourceText) waits for \(question.destinationText)",
+                at, "leaves \(name) as \(packet.header), but \(question.sourceText) waits for \(question.destinationText)",
                 nil)
         }
-        return .end(Verdict(.sent, world.place(at), "leaves \(name) as \(packet)"))
+        return .end(Verdict(.sent, world.place(at), "leaves \(name) as \(packet.header)"))
     }
 
     // MARK: neighbours

@@ -17,7 +17,7 @@ actor Cluster {
         process.executableURL = URL(filePath: Machine.executable("causewayd"))
         process.arguments = ["--engine-socket", Self.engineSocket, "--log-level", "debug"]
         if !FileManager.default.fileExists(atPath: Self.log) {
-            FileManager.default.createFile(atPath: Self.log, contents: nil)
+            _ = FileManager.default.createFile(atPath: Self.log, contents: nil)
         }
         let log = try FileHandle(forWritingTo: URL(filePath: Self.log))
         try log.seekToEnd()

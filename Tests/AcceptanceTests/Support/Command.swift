@@ -28,7 +28,9 @@ struct Command: Sendable {
         var description: String { "`\(said.command)` ended with \(said.status): \(said.err)\(said.out)" }
     }
 
-    /// Runs it, whatever comes of it. Its output goes through files, so that no pipe can fill up.
+    /// Runs it, whatever comes of it.
+    ///
+    /// Its output goes through files, so that no pipe can fill up.
     func attempt() async throws -> Said {
         let folder = FileManager.default.temporaryDirectory.appending(path: "causeway-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -38,7 +40,7 @@ struct Command: Sendable {
         process.arguments = words
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         let (out, err) = (folder.appending(path: "out"), folder.appending(path: "err"))
-        for file in [out, err] { FileManager.default.createFile(atPath: file.path, contents: nil) }
+        for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
         process.standardOutput = try FileHandle(forWritingTo: out)
         process.standardError = try FileHandle(forWritingTo: err)
         process.standardInput = try inputHandle(in: folder)
@@ -91,7 +93,8 @@ struct Command: Sendable {
 ///
 /// For what has no event to wait for: the state of a container, a line in a log.
 @discardableResult func eventually<T>(
-    _ what: String, within limit: Duration = .seconds(30), _ look: () async throws -> T?
+    _ what: String, within limit: Duration = .seconds(30), isolation: isolated (any Actor)? = #isolation,
+    _ look: () async throws -> T?
 ) async throws -> T {
     let deadline = ContinuousClock.now + limit
     var last: (any Error)?

@@ -68,7 +68,9 @@ extension Docker {
     /// The tasks of a service, newest of each slot first, as the command line lists them.
     func tasks(_ service: String, running: Bool = false) async throws -> [TaskLine] {
         var words = ["service", "ps", service, "--no-trunc"]
-        words += ["--format", "{{.ID}}\t{{.Name}}\t{{.Image}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}\t{{.Ports}}"]
+        words += [
+            "--format", "{{.ID}}\t{{.Name}}\t{{.Image}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}\t{{.Ports}}",
+        ]
         if running { words += ["--filter", "desired-state=running"] }
         return try await self(words).lines.map { line in
             let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)

@@ -15,7 +15,7 @@ struct Load: Sendable {
     struct Result: Decodable, Sendable, CustomStringConvertible {
         var requested: Int
         var answered: Int
-        /// How many failed, by kind: `timeout`, `refused`, `reset`, `unreachable` …
+        /// How many failed, by kind, such as `timeout`, `refused`, `reset`, `unreachable`.
         var failed: [String: Int]
         /// How many each replica answered, by its host name.
         var replicas: [String: Int]
@@ -38,7 +38,8 @@ struct Load: Sendable {
     func run(at place: Machine.Place) async throws -> Result {
         let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
         let words = [
-            Self.program, transport.rawValue, address, "\(port)", "\(count)", "\(atOnce)", "--timeout", "\(milliseconds)",
+            Self.program, transport.rawValue, address, "\(port)", "\(count)", "\(atOnce)", "--timeout",
+            "\(milliseconds)",
         ]
         let said = try await Command(place.wrap(words)).attempt()
         do {
@@ -61,6 +62,7 @@ func expectEvenly(
     let allowed = max(0.03, chance + 1.0 / 64)
     for (name, count) in result.replicas {
         let share = Double(count) / Double(result.requested)
-        #expect(abs(share - fair) <= allowed, "\(name) has \(share) of \(fair): \(result)", sourceLocation: sourceLocation)
+        #expect(
+            abs(share - fair) <= allowed, "\(name) has \(share) of \(fair): \(result)", sourceLocation: sourceLocation)
     }
 }

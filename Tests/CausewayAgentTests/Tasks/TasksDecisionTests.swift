@@ -20,25 +20,28 @@ import Testing
             id: "c1", taskID: "t1", nodeID: "n1", state: state, pid: state == .running ? 77 : 0, exitCode: code)
     }
 
-    @Test(arguments: [
-        (.new, nil, "report accepted"), (.assigned, nil, "report accepted"), (.accepted, nil, "report preparing"),
-        (.preparing, nil, "prepare"), (.preparing, .created, "report ready"), (.ready, .created, "report starting"),
-        (.starting, .created, "start"), (.starting, .running, "report running"), (.running, .running, "wait"),
-        (.running, .exited, "report complete"), (.running, .dead, "report complete"), (.running, nil, "report failed"),
-        (.ready, nil, "report failed"), (.starting, nil, "report failed"), (.starting, .exited, "report complete"),
-        (.assigned, .running, "report running"), (.preparing, .exited, "report complete"),
-        (.complete, nil, "wait"), (.failed, .exited, "wait"), (.failed, .running, "stop"), (.rejected, nil, "wait"),
-    ] as [(Swarm.Task.State, ObservedContainer.State?, String)])
+    @Test(
+        arguments: [
+            (.new, nil, "report accepted"), (.assigned, nil, "report accepted"), (.accepted, nil, "report preparing"),
+            (.preparing, nil, "prepare"), (.preparing, .created, "report ready"), (.ready, .created, "report starting"),
+            (.starting, .created, "start"), (.starting, .running, "report running"), (.running, .running, "wait"),
+            (.running, .exited, "report complete"), (.running, .dead, "report complete"),
+            (.running, nil, "report failed"),
+            (.ready, nil, "report failed"), (.starting, nil, "report failed"), (.starting, .exited, "report complete"),
+            (.assigned, .running, "report running"), (.preparing, .exited, "report complete"),
+            (.complete, nil, "wait"), (.failed, .exited, "wait"), (.failed, .running, "stop"), (.rejected, nil, "wait"),
+        ] as [(Swarm.Task.State, ObservedContainer.State?, String)])
     func `towards running`(state: Swarm.Task.State, container: ObservedContainer.State?, expected: String) {
         #expect(Self.next(state, container.map { Self.container($0) }).brief == expected)
     }
 
-    @Test(arguments: [
-        (.assigned, nil, "report shutdown"), (.preparing, .created, "report shutdown"),
-        (.ready, .created, "report shutdown"), (.running, .running, "stop"), (.starting, .running, "stop"),
-        (.running, .exited, "report shutdown"), (.running, nil, "report shutdown"), (.shutdown, .exited, "wait"),
-        (.shutdown, .running, "stop"), (.failed, nil, "wait"),
-    ] as [(Swarm.Task.State, ObservedContainer.State?, String)])
+    @Test(
+        arguments: [
+            (.assigned, nil, "report shutdown"), (.preparing, .created, "report shutdown"),
+            (.ready, .created, "report shutdown"), (.running, .running, "stop"), (.starting, .running, "stop"),
+            (.running, .exited, "report shutdown"), (.running, nil, "report shutdown"), (.shutdown, .exited, "wait"),
+            (.shutdown, .running, "stop"), (.failed, nil, "wait"),
+        ] as [(Swarm.Task.State, ObservedContainer.State?, String)])
     func `towards shutdown`(state: Swarm.Task.State, container: ObservedContainer.State?, expected: String) {
         for desired in [Swarm.Task.State.shutdown, .remove] {
             #expect(Self.next(state, desired: desired, container.map { Self.container($0) }).brief == expected)

@@ -31,7 +31,7 @@ actor FakeRuntime: ContainerRuntime {
     func hold() { isHolding = true }
     func release() {
         isHolding = false
-        held.forEach { $0.resume() }
+        for call in held { call.resume() }
         held = []
     }
     var heldCount: Int { held.count }

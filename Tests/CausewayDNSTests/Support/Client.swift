@@ -1,6 +1,3 @@
-// Tests may force.
-// swift-format-ignore-file: NeverForceUnwrap
-
 import CausewayDNS
 import CausewayModel
 import Glibc
@@ -12,7 +9,7 @@ final class Client {
     private let socket: CInt
     private let isStream: Bool
 
-    init(stream: Bool, port: UInt16) throws {
+    init(stream: Bool, to address: UInt32 = 0x7f00_0001, port: UInt16) throws {
         isStream = stream
         socket = Glibc.socket(AF_INET, CInt((stream ? SOCK_STREAM : SOCK_DGRAM).rawValue), 0)
         var limit = timeval(tv_sec: 5, tv_usec: 0)
@@ -20,7 +17,7 @@ final class Client {
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = port.bigEndian
-        name.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        name.sin_addr.s_addr = address.bigEndian
         let status = withUnsafePointer(to: &name) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -1,6 +1,3 @@
-// Tests may force.
-// swift-format-ignore-file: NeverForceUnwrap
-
 import CausewayDNS
 import NIOCore
 import NIOPosix

@@ -1,6 +1,3 @@
-// Tests may force.
-// swift-format-ignore-file: NeverForceUnwrap
-
 /// Bytes from hexadecimal text; white space and everything behind a `;` in a line is left out.
 func hex(_ text: String) -> [UInt8] {
     let digits = text.split(whereSeparator: \.isNewline)

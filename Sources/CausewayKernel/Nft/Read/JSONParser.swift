@@ -1,4 +1,6 @@
-/// Reads one JSON text (RFC 8259). Every byte is checked; nothing is read twice.
+/// Reads one JSON text (RFC 8259).
+///
+/// Every byte is checked; nothing is read twice.
 struct JSONParser {
     private let bytes: [UInt8]
     private var index = 0

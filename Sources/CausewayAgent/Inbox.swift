@@ -1,0 +1,39 @@
+import CausewayModel
+import Synchronization
+
+/// What an agent has to do next: a newer assignment replaces an older one, and one look serves many changes.
+final class Inbox: Sendable {
+    struct Content: Sendable {
+        var assignment: NodeAssignment?
+        var mustLook = false
+    }
+
+    /// One element or more after each arrival; a slow reader is not told twice.
+    let wakeups: AsyncStream<Void>
+    private let wakeup: AsyncStream<Void>.Continuation
+    private let content = Mutex(Content())
+
+    init() {
+        (wakeups, wakeup) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func put(_ assignment: NodeAssignment) {
+        content.withLock { $0.assignment = assignment }
+        wakeup.yield()
+    }
+
+    func putLook() {
+        content.withLock { $0.mustLook = true }
+        wakeup.yield()
+    }
+
+    /// Empties it.
+    func take() -> Content {
+        content.withLock { now in
+            defer { now = Content() }
+            return now
+        }
+    }
+
+    func close() { wakeup.finish() }
+}

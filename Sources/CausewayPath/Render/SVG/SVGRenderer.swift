@@ -1,0 +1,62 @@
+/// Draws a trace in the manner of the diagrams in networking books.
+///
+/// Namespaces are grey boxes, IP stacks are routers, tables stand upright, the path runs through them; addresses are
+/// written where they change, the reply is a dashed line. The legend has each rule that acted, by number.
+package struct SVGRenderer: Sendable {
+    package init() {}
+
+    package func render(_ trace: Trace) -> String {
+        let diagram = Diagram(trace)
+        var canvas = SVGCanvas()
+        var y = header(trace, &canvas)
+        var width = 900.0
+        if diagram.isMirrored {
+            let picture = DiagramPicture(
+                DiagramLayout(diagram.outward, reply: diagram.reply), outward: trace.outward, reply: trace.reply)
+            y = picture.draw(&canvas, top: y)
+            width = max(width, picture.width)
+        } else {
+            // The reply goes another way: each direction is drawn for itself.
+            for (track, leg) in zip([diagram.outward] + (diagram.reply.map { [$0] } ?? []), trace.legs) {
+                let picture = DiagramPicture(DiagramLayout(track, reply: nil), outward: leg, reply: nil)
+                y = picture.draw(&canvas, top: y)
+                width = max(width, picture.width)
+            }
+        }
+        y = DiagramLegend(diagram, trace, width: width).draw(&canvas, top: y + 24)
+        canvas.text("This packet meets \(trace.counts).", 30, y + 24, "count")
+        return document(canvas, width, y + 44, title: "\(trace.outward.packet.header)")
+    }
+
+    private func header(_ trace: Trace, _ canvas: inout SVGCanvas) -> Double {
+        canvas.text(trace.outward.packet.header, 30, 38, "title")
+        var y = 62.0
+        for (index, leg) in trace.legs.enumerated() {
+            let verdict = leg.verdict
+            let isGood = verdict.outcome == .delivered || verdict.outcome == .sent
+            let style = !verdict.uncertain.isEmpty ? "unsure" : isGood ? "good" : "bad"
+            canvas.circle(36, y - 4, 5, style)
+            let prefix = index == 0 ? "" : "reply "
+            for line in Texts.wrap(prefix + "\(verdict)", 120) {
+                canvas.text(line, 50, y, "")
+                y += 18
+            }
+        }
+        return y + 6
+    }
+
+    private func document(_ canvas: SVGCanvas, _ width: Double, _ height: Double, title: String) -> String {
+        let (wide, high) = (SVGCanvas.number(width), SVGCanvas.number(height))
+        return """
+            <svg xmlns="http://www.w3.org/2000/svg" width="\(wide)" height="\(high)" viewBox="0 0 \(wide) \(high)" role="img">
+            <title>\(SVGCanvas.escape(title))</title>
+            <style>
+            \(SVGStyle.sheet)
+            </style>
+            <rect width="\(wide)" height="\(high)" class="paper"/>
+            \(canvas.elements.joined(separator: "\n"))
+            </svg>
+
+            """
+    }
+}

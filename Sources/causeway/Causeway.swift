@@ -1,0 +1,29 @@
+import ArgumentParser
+
+/// The command line of the lens: it reads, and changes nothing.
+@main
+struct Causeway: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "causeway",
+        abstract: "Shows what a packet to a service meets on its way, and what Causeway would change.",
+        discussion: """
+            Examples:
+              causeway path web:8080 --return              the way to a published port, and the answer's way back
+              causeway path web --from task:client.1       from one task to another, through the virtual IP
+              causeway path web:8080 -o path.svg           the same as a picture
+
+            Exit status:
+              0   the packet arrives (plan: there is nothing to change, or the changes were shown)
+              1   something could not be read, asked or written
+              3   the packet is refused or dropped
+              4   the walk met something that it does not understand: its answer is likely, not certain
+              64  the command line is not understood
+            """,
+        version: Version.text,
+        subcommands: [PathCommand.self, PlanCommand.self, SnapshotCommand.self])
+}
+
+/// The release that `--version` says.
+enum Version {
+    static let text = "0.1.0"
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import CausewayKernel
+import CausewayLinux
+import Foundation
+
+/// `causeway snapshot`
+struct SnapshotCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "snapshot",
+        abstract: "Saves the network state of this host's namespaces as one JSON file, for --input elsewhere.",
+        discussion: """
+            Example:
+              causeway snapshot -o node-a.json
+              causeway path web:8080 --input node-a.json
+
+            The file has addresses, routes, rules, sockets and names of containers, and no packet contents.
+            """)
+
+    @Option(name: [.customShort("o"), .long], help: "Write to this file instead of standard output.")
+    var output: String?
+
+    func run() async throws {
+        let inventory = try await InventoryReader().read()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try Console.write(String(decoding: try encoder.encode(inventory), as: UTF8.self) + "\n", to: output)
+        for gap in inventory.gaps { Console.note("not read: \(gap)") }
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Glibc
+
+/// Asks the running daemon over its unix socket: one GET, one JSON answer.
+///
+/// The protocol is HTTP/1.0 without anything optional, so that no client library is needed.
+struct ControlClient {
+    let socketPath: String
+
+    /// Where the daemon listens unless it was told otherwise.
+    static let defaultPath = "/run/causeway/control.sock"
+
+    /// What the daemon would change in one namespace.
+    struct NamespacePlan: Codable {
+        var namespace: String
+        var steps: [String]
+    }
+
+    func plan() throws -> [NamespacePlan] { try get("/plan") }
+
+    private func get<Answer: Decodable>(_ path: String) throws -> Answer {
+        let answer = try exchange("GET \(path) HTTP/1.0\r\nHost: causeway\r\nConnection: close\r\n\r\n")
+        guard let end = answer.firstRange(of: Data("\r\n\r\n".utf8)) else { throw malformed(answer.count) }
+        let status = String(decoding: answer.prefix { $0 != 13 }, as: UTF8.self)
+        let body = answer[end.upperBound...]
+        guard status.split(separator: " ").dropFirst().first == "200" else {
+            throw Failure(
+                what: "the daemon cannot answer \(path)",
+                cause: "'\(status)' \(String(decoding: body.prefix(500), as: UTF8.self))",
+                remedy: "its log says more: journalctl -u causewayd")
+        }
+        do {
+            return try JSONDecoder().decode(Answer.self, from: Data(body))
+        } catch {
+            throw malformed(answer.count)
+        }
+    }
+
+    private func malformed(_ count: Int) -> Failure {
+        Failure(
+            what: "the answer at \(socketPath) is not understood", cause: "\(count) bytes of another protocol",
+            remedy: "do causeway and causewayd have one version?")
+    }
+
+    // MARK: the socket
+
+    private func exchange(_ request: String) throws(Failure) -> Data {
+        let descriptor = try connected()
+        defer { close(descriptor) }
+        var rest = Array(request.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard count > 0 else { throw failure("cannot write to") }
+            rest = rest.dropFirst(count)
+        }
+        var answer = Data()
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            guard count >= 0 else { throw failure("cannot read from") }
+            if count == 0 { return answer }
+            answer.append(contentsOf: buffer.prefix(count))
+        }
+    }
+
+    private func connected() throws(Failure) -> Int32 {
+        var address = sockaddr_un()
+        let limit = MemoryLayout.size(ofValue: address.sun_path)
+        guard socketPath.utf8.count < limit else {
+            throw Failure(
+                what: "cannot ask the daemon at '\(socketPath)'", cause: "a socket's path has at most \(limit - 1) bytes",
+                remedy: "")
+        }
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socketPath.utf8) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw failure("cannot make a socket for") }
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
+        }
+        guard status == 0 else {
+            let failure = failure("cannot reach")
+            close(descriptor)
+            throw failure
+        }
+        return descriptor
+    }
+
+    private func failure(_ verb: String) -> Failure {
+        Failure(
+            what: "\(verb) the daemon at \(socketPath)", cause: String(cString: strerror(errno)),
+            remedy: "is causewayd running, and are you root?")
+    }
+}

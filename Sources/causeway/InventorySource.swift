@@ -1,0 +1,67 @@
+import CausewayKernel
+import CausewayLinux
+import Foundation
+
+/// Where an inventory comes from: this host's kernel, or a file that `causeway snapshot` wrote.
+enum InventorySource {
+    /// More than any host has; a larger file is not a snapshot.
+    private static let largest = 1 << 29
+
+    private struct Header: Decodable {
+        var schema: Int
+    }
+
+    static func read(_ file: String?) async throws -> Inventory {
+        guard let file else { return try await InventoryReader().read() }
+        let data = try contents(of: file)
+        let header: Header
+        do {
+            header = try JSONDecoder().decode(Header.self, from: data)
+        } catch {
+            throw Failure(
+                what: "'\(file)' is no snapshot", cause: reason(error), remedy: "make one with: causeway snapshot -o FILE")
+        }
+        guard header.schema == Inventory.schemaVersion else {
+            throw Failure(
+                what: "'\(file)' is a snapshot of schema \(header.schema)",
+                cause: "this causeway reads schema \(Inventory.schemaVersion)",
+                remedy: "take the snapshot and read it with the same release")
+        }
+        do {
+            return try JSONDecoder().decode(Inventory.self, from: data)
+        } catch {
+            throw Failure(
+                what: "the snapshot '\(file)' is damaged", cause: reason(error), remedy: "take it again")
+        }
+    }
+
+    private static func contents(of file: String) throws(Failure) -> Data {
+        do {
+            let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
+            guard size <= largest else {
+                throw Failure(
+                    what: "'\(file)' is no snapshot", cause: "it has \(size) bytes; the limit is \(largest)", remedy: "")
+            }
+            return try Data(contentsOf: URL(fileURLWithPath: file))
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(what: "cannot read '\(file)'", cause: error.localizedDescription, remedy: "")
+        }
+    }
+
+    /// A decoding error on one line, with the place.
+    private static func reason(_ error: any Error) -> String {
+        guard let error = error as? DecodingError else { return "\(error)" }
+        let context: DecodingError.Context
+        switch error {
+        case .dataCorrupted(let found): context = found
+        case .keyNotFound(_, let found): context = found
+        case .typeMismatch(_, let found): context = found
+        case .valueNotFound(_, let found): context = found
+        @unknown default: return "\(error)"
+        }
+        let place = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
+        return place.isEmpty ? context.debugDescription : "\(context.debugDescription) (at \(place))"
+    }
+}

@@ -1,0 +1,112 @@
+import CausewayAPI
+import CausewayAgent
+import CausewayEngine
+import CausewayKernel
+import CausewayLinux
+import CausewayManager
+import CausewayModel
+import CausewaySession
+import CausewayStore
+import Foundation
+import Logging
+
+/// What the manager needs from outside, taken from this host.
+enum Outside {
+    static func environment(_ settings: Settings, nodeID: Swarm.ID, engine: EngineClient) -> ManagerEnvironment {
+        ManagerEnvironment(
+            now: { .now },
+            sleep: { try? await Task.sleep(for: $0.duration) },
+            newID: newID,
+            nodeID: nodeID,
+            describeNode: { await describeNode(settings, engine) },
+            makeIdentity: makeIdentity,
+            newToken: { certificate in
+                var generator = SystemRandomNumberGenerator()
+                return JoinToken(certificate: certificate, using: &generator).description
+            },
+            hostRoutes: { try await HostFacts.read().routes.map(\.destination).filter { $0.prefixLength > 0 } },
+            defaultAddress: address)
+    }
+
+    /// 25 characters of `[0-9a-z]`: 129 random bits, so that none comes twice.
+    @Sendable static func newID() -> Swarm.ID {
+        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
+        return String((0..<25).map { _ in digits[Int.random(in: 0..<digits.count)] })
+    }
+
+    @Sendable static func makeIdentity(_ now: Timestamp) throws -> ClusterIdentity {
+        var generator = SystemRandomNumberGenerator()
+        let authority = try CertificateAuthority(at: now, using: &generator)
+        return ClusterIdentity(
+            caCertificate: authority.certificate, caKey: authority.key,
+            workerToken: JoinToken(certificate: authority.certificate, using: &generator).description,
+            managerToken: JoinToken(certificate: authority.certificate, using: &generator).description,
+            globalID: UInt64.random(in: 0..<1 << 40, using: &generator))
+    }
+
+    private struct EngineInfo: Decodable, Sendable {
+        var serverVersion: String?
+        var labels: [String]?
+        enum CodingKeys: String, CodingKey {
+            case serverVersion = "ServerVersion"
+            case labels = "Labels"
+        }
+    }
+
+    private static func describeNode(_ settings: Settings, _ engine: EngineClient) async -> Swarm.Node.Description {
+        let host = try? await HostFacts.read()
+        let info: EngineInfo? = try? await engine.get("/info")
+        let labels = (info?.labels ?? []).map { $0.split(separator: "=", maxSplits: 1) }
+        return Swarm.Node.Description(
+            hostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
+            architecture: HostFacts.architecture, nanoCPUs: host?.nanoCPUs ?? 0, memoryBytes: host?.memoryBytes ?? 0,
+            engineVersion: info?.serverVersion ?? "",
+            engineLabels: labels.reduce(into: [:]) { $0[String($1[0])] = $1.count > 1 ? String($1[1]) : "" })
+    }
+
+    /// An address as it is; an interface's first address; or, asked for nothing, the default route's source.
+    @Sendable static func address(_ text: String) async throws -> IPAddress {
+        if let address = IPAddress(text) { return address }
+        if text.isEmpty {
+            let sources = try await HostFacts.read().sourceAddresses
+            if let source = sources[.ip] ?? sources[.ip6] { return source }
+            throw SwarmError(
+                .invalid,
+                "could not choose an IP address to advertise since this system has no default route; "
+                    + "specify one with --advertise-addr")
+        }
+        let addresses = try await HostFacts.addresses(ofLink: text)
+        guard let first = addresses.sorted().first(where: { !($0.v6?.isLinkLocal ?? false) }) else {
+            throw SwarmError(.invalid, "interface \(text) has no address; give one that has, or an IP address")
+        }
+        return first
+    }
+}
+
+extension Timestamp {
+    /// The wall clock's present.
+    static var now: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
+    }
+}
+
+/// This node's identifier: drawn once for its state folder, kept across restarts and across swarms, so that its
+/// containers are known for its own whatever happened in between.
+enum NodeIdentity {
+    static func read(stateDirectory: String) throws -> Swarm.ID {
+        let path = "\(stateDirectory)/node-id"
+        if let data = FileManager.default.contents(atPath: path), let text = String(bytes: data, encoding: .utf8) {
+            let id = text.trimmingCharacters(in: .whitespacesAndNewlines)
+            guard id.count == 25, id.allSatisfy({ $0.isASCII && ($0.isNumber || $0.isLowercase) }) else {
+                throw SwarmError(
+                    .internal, "\(path) does not hold a node's identifier; remove it, and the containers of this node's tasks")
+            }
+            return id
+        }
+        let id = Outside.newID()
+        try Data("\(id)\n".utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        return id
+    }
+}

@@ -1,0 +1,283 @@
+import Dispatch
+import Foundation
+import Synchronization
+import Testing
+
+/// What is not ours goes to Docker Engine, and comes back, as it is.
+@Suite(.serialized) struct PassThroughTests {
+    @Test func `a request reaches the engine with its version rewritten and nothing else`() async throws {
+        try await House.with(script: { _, socket in
+            try socket.send("HTTP/1.1 201 Created\r\nX-b: 2\r\nx-A: 1\r\nContent-Length: 4\r\n\r\n{}\r\n")
+        }) { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("GET /v1.50/containers/json?all=1&x=%2F HTTP/1.1\r\nHost: d\r\nX-odd:  v \r\nuser-agent: t\r\n\r\n")
+                return try client.receive(until: "{}\r\n")
+            }
+
+            #expect(answer == "HTTP/1.1 201 Created\r\nX-b: 2\r\nx-A: 1\r\nContent-Length: 4\r\n\r\n{}\r\n")
+            #expect(
+                house.engine?.heads == [
+                    "GET /v1.41/containers/json?all=1&x=%2F HTTP/1.1\r\nHost: d\r\nX-odd: v\r\nuser-agent: t\r\n\r\n"
+                ])
+        }
+    }
+
+    @Test func `an older version than the engine's, and none, go through as they are`() async throws {
+        try await House.with(script: { _, socket in try socket.answer("[]") }) { house in
+            _ = try await house.call("GET", "/v1.30/images/json")
+            _ = try await house.call("GET", "/images/json")
+
+            #expect(house.engine?.heads.map { $0.split(separator: " ")[1] } == ["/v1.30/images/json", "/images/json"])
+        }
+    }
+
+    @Test func `one connection carries requests to us and to the engine in turn`() async throws {
+        try await House.with(script: { head, socket in
+            if head.hasPrefix("POST") { _ = try socket.receive(count: 5) }
+            try socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        }) { house in
+            let seen = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                var seen: [String] = []
+                for _ in 0..<3 {
+                    try client.send("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+                    seen.append(String(try client.receive(until: "OK\r\n").prefix(15)))
+                    _ = try client.receive(until: "\r\n\r\n")
+                    seen.append(try client.receive(count: 2))
+                    try client.send("POST /containers/x/foo HTTP/1.1\r\nHost: d\r\nContent-Length: 5\r\n\r\nhello")
+                    seen.append(String(try client.receive(until: "0\r\n\r\n").suffix(13)))
+                }
+                return seen
+            }
+
+            #expect(seen == (0..<3).flatMap { _ in ["HTTP/1.1 200 OK", "OK", "3\r\nabc\r\n0\r\n\r\n"] })
+        }
+    }
+
+    @Test func `a hijacked connection is closed one direction at a time, client first`() async throws {
+        let heard = Mutex("")
+        try await House.with(script: { head, socket in
+            let body = try socket.receive(count: 13)
+            try socket.send("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+            try socket.send("ready\n")
+            let input = try socket.receiveToEnd()
+            heard.withLock { $0 = body + "|" + input }
+            try socket.send("last words")
+            socket.hangUp()
+        }) { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send(
+                    "POST /v1.50/exec/1/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+                        + "Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{\"Tty\":false}early ")
+                _ = try client.receive(until: "ready\n")
+                try client.send("late")
+                client.finishSending()
+                return try client.receiveToEnd()
+            }
+
+            #expect(answer == "last words")
+            #expect(heard.withLock { $0 } == "{\"Tty\":false}|early late")
+        }
+    }
+
+    @Test func `a hijacked connection is closed one direction at a time, engine first`() async throws {
+        let heard = Mutex("")
+        let done = DispatchSemaphore(value: 0)
+        try await House.with(script: { _, socket in
+            try socket.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nout")
+            socket.finishSending()
+            let input = try socket.receiveToEnd()
+            heard.withLock { $0 = input }
+            done.signal()
+        }) { house in
+            try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+                #expect(try client.receiveToEnd().hasSuffix("out"))
+                try client.send("still here")
+                client.finishSending()
+                #expect(done.wait(timeout: .now() + 10) == .success)
+            }
+
+            #expect(heard.withLock { $0 } == "still here")
+        }
+    }
+
+    @Test func `an upgrade that the engine refuses is an ordinary answer`() async throws {
+        try await House.with(script: { _, socket in
+            try socket.answer("{\"message\":\"No such exec\"}", status: "404 Not Found")
+        }) { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /exec/1/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}")
+                return try client.receive(until: "exec\"}")
+            }
+            #expect(answer.hasPrefix("HTTP/1.1 404"))
+        }
+    }
+
+    @Test func `an answer without a length ends with the connection`() async throws {
+        try await House.with(script: { _, socket in
+            try socket.send("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\none ")
+            try socket.send("two")
+            socket.hangUp()
+        }) { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("GET /containers/x/logs HTTP/1.1\r\nHost: d\r\n\r\n")
+                return try client.receiveToEnd()
+            }
+            #expect(answer.hasSuffix("\r\n\r\none two"))
+        }
+    }
+
+    @Test func `a client that goes takes its request with it`() async throws {
+        let ended = DispatchSemaphore(value: 0)
+        try await House.with(script: { _, socket in
+            try socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            _ = try socket.receiveToEnd()
+            ended.signal()
+        }) { house in
+            try await blocking {
+                do {
+                    let client = try RawSocket.connect(house.socket)
+                    try client.send("GET /containers/x/stats HTTP/1.1\r\nHost: d\r\n\r\n")
+                    _ = try client.receive(until: "\r\n\r\n")
+                }
+                #expect(ended.wait(timeout: .now() + 10) == .success)
+            }
+        }
+    }
+
+    @Test func `an engine that breaks off breaks the answer off`() async throws {
+        try await House.with(script: { _, socket in
+            try socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+            socket.hangUp()
+        }) { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("GET /images/x/get HTTP/1.1\r\nHost: d\r\n\r\n")
+                return try client.receiveToEnd()
+            }
+            #expect(answer.hasSuffix("half"))
+        }
+    }
+
+    @Test func `an answer that comes before the upload is complete reaches the client`() async throws {
+        try await House.with(script: { _, socket in
+            _ = try socket.receive(10)
+            try socket.answer("{\"message\":\"no\"}", status: "400 Bad Request")
+            socket.hangUp()
+        }) { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n")
+                return try client.receive(until: "no\"}")
+            }
+            #expect(answer.hasPrefix("HTTP/1.1 400"))
+        }
+    }
+
+    @Test func `the engine's own 100 Continue is passed on`() async throws {
+        try await House.with(script: { _, socket in
+            try socket.send("HTTP/1.1 100 Continue\r\n\r\n")
+            _ = try socket.receive(count: 3)
+            try socket.answer("{}")
+        }) { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("PUT /containers/x/archive HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+                #expect(try client.receive(until: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
+                try client.send("tar")
+                return try client.receive(until: "{}")
+            }
+            #expect(answer.hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
+    @Test func `an engine that is not there is a clear answer`() async throws {
+        try await House.with { house in
+            let reply = try await house.call("GET", "/v1.50/containers/json")
+
+            #expect(reply.status == 502)
+            #expect(reply.header("content-type") == "application/json")
+            #expect(reply.message.hasPrefix("cannot reach Docker Engine at "))
+            #expect(reply.message.hasSuffix("is dockerd running?"))
+        }
+    }
+
+    @Test func `a large download and a large upload stay out of memory`() async throws {
+        let size = 512 << 20
+        let received = Mutex(0)
+        try await House.with(script: { head, socket in
+            let block = [UInt8](repeating: 7, count: 1 << 20)
+            if head.hasPrefix("GET") {
+                try socket.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+                for _ in 0..<(size >> 20) { try socket.send(block) }
+            } else {
+                var count = 0
+                while count < size { count += try socket.receive(1 << 20).count }
+                received.withLock { $0 = count }
+                try socket.answer("{}")
+            }
+        }) { house in
+            let before = residentBytes()
+            let downloaded = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("GET /images/x/get HTTP/1.1\r\nHost: d\r\n\r\n")
+                _ = try client.receive(until: "\r\n\r\n")
+                var count = 0
+                while count < size { count += try client.receive(1 << 20).count }
+                return count
+            }
+            try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: \(size)\r\n\r\n")
+                let block = [UInt8](repeating: 9, count: 1 << 20)
+                for _ in 0..<(size >> 20) { try client.send(block) }
+                #expect(try client.receive(until: "{}").hasPrefix("HTTP/1.1 200"))
+            }
+
+            #expect(downloaded == size)
+            #expect(received.withLock { $0 } == size)
+            #expect(residentBytes() - before < 64 << 20)
+        }
+    }
+
+    @Test func `a reader that stops stops the engine, and nothing is lost`() async throws {
+        let size = 64 << 20
+        let sent = Mutex(0)
+        try await House.with(script: { _, socket in
+            try socket.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+            let block = [UInt8](repeating: 7, count: 1 << 16)
+            for _ in 0..<(size >> 16) {
+                try socket.send(block)
+                sent.withLock { $0 += block.count }
+            }
+        }) { house in
+            let client = try RawSocket.connect(house.socket)
+            try await blocking {
+                try client.send("GET /images/x/get HTTP/1.1\r\nHost: d\r\n\r\n")
+                _ = try client.receive(until: "\r\n\r\n")
+            }
+            // Time enough for a server without back-pressure to swallow all of it.
+            try await Task.sleep(for: .milliseconds(700))
+            #expect(sent.withLock { $0 } < 4 << 20)
+
+            let count = try await blocking {
+                var count = 0
+                while count < size { count += try client.receive(1 << 20).count }
+                return count
+            }
+            #expect(count == size)
+        }
+    }
+}
+
+/// What this process holds in memory.
+private func residentBytes() -> Int {
+    let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+    return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4096
+}

@@ -1,0 +1,150 @@
+import CausewayModel
+
+/// A manager that keeps what it is told, and refuses what the tests need refused.
+actor FakeControl: SwarmControl {
+    var active: Bool
+    var clusterState: Swarm.Cluster
+    var nodeList: [Swarm.Node]
+    var networkList: [Swarm.Network] = []
+    var serviceList: [Swarm.Service] = []
+    var taskList: [Swarm.Task] = []
+    var initializations: [SwarmInit] = []
+    private var index: UInt64 = 10
+    private var recorded: [SwarmEvent] = []
+    private var listeners: [AsyncStream<SwarmEvent>.Continuation] = []
+
+    static let moment = Timestamp(seconds: 1_700_000_000)
+    static let nodeID = "node1node1node1node1node1"
+
+    init(active: Bool = true) {
+        self.active = active
+        let meta = Swarm.Meta(version: Swarm.Version(3), createdAt: Self.moment, updatedAt: Self.moment)
+        clusterState = Swarm.Cluster(
+            id: "clusterclusterclusterclus", meta: meta, spec: Swarm.ClusterSpec(),
+            defaultAddressPools: [CIDR("10.0.0.0/8")!], subnetSize: 24, uniqueLocalPrefix: CIDR("fd00:1:2::/48")!,
+            dataPathPort: 4789, advertiseAddress: IPAddress("192.0.2.1")!, listenAddress: "0.0.0.0:2377",
+            caCertificate: "", caKey: "key", workerToken: "SWMTKN-1-a-w", managerToken: "SWMTKN-1-a-m")
+        nodeList = [
+            Swarm.Node(
+                id: Self.nodeID, meta: meta, number: 1, spec: Swarm.Node.Spec(role: .manager),
+                description: Swarm.Node.Description(
+                    hostname: "host1", architecture: "x86_64", nanoCPUs: 2_000_000_000, memoryBytes: 1 << 30,
+                    engineVersion: "20.10.24"),
+                state: .ready, address: IPAddress("192.0.2.1")!, isLeader: true)
+        ]
+    }
+
+    func add(_ network: Swarm.Network) { networkList.append(network) }
+    func add(_ service: Swarm.Service) { serviceList.append(service) }
+    func add(_ task: Swarm.Task) { taskList.append(task) }
+
+    func emit(_ event: SwarmEvent) {
+        recorded.append(event)
+        for listener in listeners { listener.yield(event) }
+    }
+
+    static func meta(_ index: UInt64) -> Swarm.Meta {
+        Swarm.Meta(version: Swarm.Version(index), createdAt: moment, updatedAt: moment)
+    }
+
+    private func newID(_ kind: String) -> Swarm.ID {
+        index += 1
+        let text = "\(kind)\(index)"
+        return text + String(repeating: "0", count: 25 - text.count)
+    }
+
+    // MARK: SwarmControl
+
+    func isActive() -> Bool { active }
+
+    func initialize(_ request: SwarmInit) throws(SwarmError) -> Swarm.ID {
+        active = true
+        initializations.append(request)
+        clusterState.spec = request.spec
+        return Self.nodeID
+    }
+
+    func leave(force: Bool) throws(SwarmError) {
+        guard force else { throw SwarmError(.unavailable, "You are attempting to leave the swarm") }
+        active = false
+    }
+
+    func cluster() throws(SwarmError) -> Swarm.Cluster { clusterState }
+
+    func updateCluster(
+        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotateWorkerToken: Bool, rotateManagerToken: Bool
+    ) throws(SwarmError) {
+        guard version == clusterState.meta.version else { throw .outOfSequence }
+        clusterState.spec = spec
+        if rotateWorkerToken { clusterState.workerToken = "SWMTKN-1-a-rotated" }
+    }
+
+    func localNodeID() -> Swarm.ID? { active ? Self.nodeID : nil }
+    func nodes() throws(SwarmError) -> [Swarm.Node] { nodeList }
+
+    func updateNode(_ id: Swarm.ID, _ spec: Swarm.Node.Spec, version: Swarm.Version) throws(SwarmError) {
+        guard version == nodeList[0].meta.version else { throw .outOfSequence }
+        nodeList[0].spec = spec
+    }
+
+    func removeNode(_ id: Swarm.ID, force: Bool) throws(SwarmError) {
+        throw SwarmError(.invalid, "node \(id) is not down and can't be removed")
+    }
+
+    func networks() throws(SwarmError) -> [Swarm.Network] { networkList }
+
+    func createNetwork(_ spec: Swarm.NetworkSpec) throws(SwarmError) -> Swarm.Network {
+        if networkList.contains(where: { $0.spec.name == spec.name }) {
+            throw SwarmError(.conflict, "network with name \(spec.name) already exists")
+        }
+        let subnet = Swarm.Subnet(subnet: CIDR("10.0.1.0/24")!, gateway: IPAddress("10.0.1.1")!)
+        let network = Swarm.Network(id: newID("net"), meta: Self.meta(index), spec: spec, subnets: [subnet])
+        networkList.append(network)
+        return network
+    }
+
+    func removeNetwork(_ id: Swarm.ID) throws(SwarmError) { networkList.removeAll { $0.id == id } }
+    func services() throws(SwarmError) -> [Swarm.Service] { serviceList }
+
+    func createService(_ spec: Swarm.ServiceSpec) throws(SwarmError) -> Swarm.Service {
+        if serviceList.contains(where: { $0.spec.name == spec.name }) {
+            throw SwarmError(
+                .conflict,
+                "rpc error: code = AlreadyExists desc = name conflicts with an existing object: service \(spec.name) "
+                    + "already exists")
+        }
+        let service = Swarm.Service(id: newID("svc"), meta: Self.meta(index), spec: spec)
+        serviceList.append(service)
+        return service
+    }
+
+    func updateService(_ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool)
+        throws(SwarmError) -> Swarm.Service
+    {
+        guard let at = serviceList.firstIndex(where: { $0.id == id }) else { throw SwarmError(.notFound, "service") }
+        guard version == serviceList[at].meta.version else { throw .outOfSequence }
+        if rollback {
+            guard let previous = serviceList[at].previousSpec else {
+                throw SwarmError(
+                    .invalid,
+                    "rpc error: code = FailedPrecondition desc = service \(id) does not have a previous spec")
+            }
+            serviceList[at].spec = previous
+        } else {
+            serviceList[at].previousSpec = serviceList[at].spec
+            serviceList[at].spec = spec
+        }
+        serviceList[at].meta.version = Swarm.Version(version.index + 1)
+        return serviceList[at]
+    }
+
+    func removeService(_ id: Swarm.ID) throws(SwarmError) { serviceList.removeAll { $0.id == id } }
+    func tasks() throws(SwarmError) -> [Swarm.Task] { taskList }
+
+    func events(since: Timestamp?) -> AsyncStream<SwarmEvent> {
+        let (stream, continuation) = AsyncStream.makeStream(of: SwarmEvent.self)
+        if let since { for event in recorded where event.time >= since { continuation.yield(event) } }
+        listeners.append(continuation)
+        return stream
+    }
+}

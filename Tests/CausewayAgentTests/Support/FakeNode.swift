@@ -1,0 +1,86 @@
+import CausewayAgent
+import CausewayKernel
+import CausewayModel
+
+/// A host without a kernel: namespaces are fakes, joined as the real ones are.
+actor FakeNode: Node {
+    let host = FakeKernel()
+    private(set) var kernels: [String: FakeKernel] = [:]
+    private(set) var held: Set<PublishedPort> = []
+    private(set) var forgotten: [IPAddress] = []
+    var taken: Set<UInt16> = []
+
+    func namespaces() async throws(KernelError) -> [String] { kernels.keys.sorted() }
+
+    func createNamespace(_ name: String) async throws(KernelError) {
+        let kernel = FakeKernel(
+            KernelState(links: ["lo": Rtnl.Link(name: "lo", kind: .loopback, isUp: false)]))
+        kernels[name] = kernel
+        await host.connect(name, to: kernel)
+    }
+
+    func deleteNamespace(_ name: String) async throws(KernelError) { kernels[name] = nil }
+
+    nonisolated func path(ofNamespace name: String) -> String { "/run/netns/\(name)" }
+
+    func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
+        switch namespace {
+        case .host: return host
+        case .task(let name):
+            guard let kernel = kernels[name] else {
+                throw KernelError(step: "enter \(name)", reason: .noNamespace)
+            }
+            return kernel
+        }
+    }
+
+    func facts() async throws(KernelError) -> NodeFacts {
+        NodeFacts(nameServers: [.v4(IPv4Address("192.0.2.53")!)])
+    }
+
+    func hold(_ port: PublishedPort) async throws(PortTaken) {
+        guard !taken.contains(port.port) else { throw PortTaken(port: port, holder: "sshd (pid 1)") }
+        held.insert(port)
+    }
+
+    func release(_ port: PublishedPort) async { held.remove(port) }
+
+    func forgetDatagramFlows(to address: IPAddress) async throws(KernelError) { forgotten.append(address) }
+
+    func recordSysctls(_ names: [String]) async throws(KernelError) {}
+
+    func restoreSysctls() async throws(KernelError) {}
+
+    func changes() async throws(KernelError) -> AsyncStream<Void> { AsyncStream { _ in } }
+}
+
+/// A resolver that only remembers what it was given.
+actor FakeNames: NameServing {
+    private(set) var tables: [Swarm.ID: NameTable] = [:]
+
+    func serve(_ task: Swarm.ID, namespacePath: String, table: NameTable) async throws { tables[task] = table }
+
+    func stop(_ task: Swarm.ID) async { tables[task] = nil }
+}
+
+/// An assignment source that the test feeds.
+actor FakeSource: AssignmentSource {
+    private let stream: AsyncStream<NodeAssignment>
+    private let feed: AsyncStream<NodeAssignment>.Continuation
+    private(set) var applied: [UInt64] = []
+
+    init() { (stream, feed) = AsyncStream.makeStream(of: NodeAssignment.self) }
+
+    func assignments() async -> AsyncStream<NodeAssignment> { stream }
+
+    func report(_ reports: [TaskReport]) async throws {}
+
+    func applied(revision: UInt64) async throws { applied.append(revision) }
+
+    func send(_ assignment: NodeAssignment) { feed.yield(assignment) }
+
+    /// Returns once the agent says that it has applied `revision`.
+    func waitApplied(_ revision: UInt64) async throws {
+        for _ in 0..<2_000 where !applied.contains(revision) { try await Task.sleep(for: .milliseconds(2)) }
+    }
+}
