@@ -11,7 +11,10 @@ let strict: [SwiftSetting] = [
 
 // What other packages give, by product.
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
-let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let lifecycle: [Target.Dependency] = [
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+]
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let collections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
@@ -26,6 +29,7 @@ let hummingbird: [Target.Dependency] = [.product(name: "Hummingbird", package: "
 let certificates: [Target.Dependency] = [
     .product(name: "Crypto", package: "swift-crypto"),
     .product(name: "X509", package: "swift-certificates"),
+    .product(name: "SwiftASN1", package: "swift-asn1"),
 ]
 
 /// The ground floor: C that Swift cannot import by itself.
@@ -67,8 +71,8 @@ let doors: [Target] = [
         dependencies: [
             "CausewayModel", "CausewayKernel", "CausewayStore", "CausewayManager", "CausewayAgent", "CausewayLinux",
             "CausewayDNS", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI",
-            log, lifecycle, arguments, configuration,
-        ],
+            log, arguments, configuration,
+        ] + lifecycle,
         swiftSettings: strict),
     .executableTarget(
         name: "causeway",
@@ -100,6 +104,7 @@ let tests: [Target] = [
         dependencies: ["CausewayModel", "CausewayKernel", "CausewayLinux", "CausewayTestKit"],
         swiftSettings: strict),
     .testTarget(name: "CausewayDNSTests", dependencies: ["CausewayModel", "CausewayDNS"] + nio, swiftSettings: strict),
+    .testTarget(name: "CausewayOCITests", dependencies: ["causeway-oci"], swiftSettings: strict),
     .testTarget(
         name: "CausewayRuntimeTests", dependencies: ["CausewayModel", "CausewayEngine", "CausewayRuntime"],
         swiftSettings: strict),
@@ -127,6 +132,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),

@@ -133,9 +133,10 @@ is_zombie() { [ "$(ps -o stat= -p "$1" 2>/dev/null | cut -c1)" = Z ]; }
 network_state() {
     local family
     ip -brief link | sed -E 's/^([^ ]+) .*/link \1/'
-    ip -oneline address | sed -E 's/ +valid_lft.*//; s/^[0-9]+: +/address /; s/[ \\]+/ /g'
+    ip -oneline address | sed -E 's/ +valid_lft.*//; s/ tentative//; s/^[0-9]+: +/address /; s/[ \\]+/ /g'
     for family in -4 -6; do
-        ip "$family" route show table all | grep -v -E ' (cache|expires) ' | sed -E "s/^/route /; s/ expires [^ ]+//"
+        # Routes to link-local and multicast addresses come and go with duplicate address detection.
+        ip "$family" route show table all | grep -v -E ' (cache|expires) |(fe80:|ff00:|anycast )' | sed 's/^/route /'
         ip "$family" rule | sed 's/^/rule /'
         ip "$family" neighbour show nud permanent | sed 's/^/neighbour /'
     done

@@ -67,7 +67,9 @@ struct ForwardFilter {
 
     private static func isOurs(_ rule: String) -> Bool {
         let words = rule.split(separator: " ")
-        return zip(words, words.dropFirst()).contains { $0 == "--comment" && ($1 == "causeway" || $1 == "\"causeway\"") }
+        return zip(words, words.dropFirst()).contains {
+            $0 == "--comment" && ($1 == "causeway" || $1 == "\"causeway\"")
+        }
             && rule.contains("-j ACCEPT")
     }
 

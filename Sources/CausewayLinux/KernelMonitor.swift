@@ -60,7 +60,9 @@ package enum KernelMonitor {
     }
 }
 
-/// Wakes a thread that polls. Its descriptor is closed when nobody holds it any more.
+/// Wakes a thread that polls.
+///
+/// Its descriptor is closed when nobody holds it any more.
 private final class Bell: Sendable {
     let descriptor: Int32
 

@@ -18,7 +18,9 @@ package struct LinkAlias: Hashable, Sendable, CustomStringConvertible {
         text = link.alias
     }
 
-    /// Reads a link's alias. One that we did not write is all text.
+    /// Reads a link's alias.
+    ///
+    /// One that we did not write is all text.
     package init(_ alias: String?) {
         (isAddressAutomatic, isMTUAutomatic) = (true, true)
         guard let alias, !alias.isEmpty else { return }
@@ -52,7 +54,9 @@ package struct LinkAlias: Hashable, Sendable, CustomStringConvertible {
         var words = ["causeway"]
         if let peer { words += ["veth", "peer=\(peer.name)", "netns=\(peer.namespace)"] } else { words.append("link") }
         let automatic = [isAddressAutomatic ? "address" : nil, isMTUAutomatic ? "mtu" : nil].compactMap { $0 }
-        if !automatic.isEmpty || text?.hasPrefix("auto=") == true { words.append("auto=\(automatic.joined(separator: ","))") }
+        if !automatic.isEmpty || text?.hasPrefix("auto=") == true {
+            words.append("auto=\(automatic.joined(separator: ","))")
+        }
         if let text { words.append(text) }
         return words.joined(separator: " ")
     }

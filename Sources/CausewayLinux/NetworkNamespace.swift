@@ -22,7 +22,9 @@ package struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
     /// The one this process was started in. (Its first thread never enters another.)
     package static let host = NetworkNamespace(path: "/proc/self/ns/net")
 
-    /// The calling thread's. Only this thread may use it: its path means another one elsewhere.
+    /// The calling thread's.
+    ///
+    /// Only this thread may use it: its path means another one elsewhere.
     package static var current: NetworkNamespace { NetworkNamespace(path: "/proc/thread-self/ns/net") }
 
     package var description: String { path }
@@ -66,7 +68,9 @@ package struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
         return try outcome.get()
     }
 
-    /// Moves the calling thread for good. Only for a thread that was made for it.
+    /// Moves the calling thread for good.
+    ///
+    /// Only for a thread that was made for it.
     private func enter() throws(KernelError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.entering(path, errno: errno) }

@@ -40,8 +40,8 @@ extension SwarmManager: AssignmentSource {
 
     /// States only rise; within one, the newest words count until the task has ended.
     private static func isNews(_ new: Swarm.Task.Status, after old: Swarm.Task.Status) -> Bool {
-        guard new.state > .assigned else { return false }
-        return new != old
+        guard new.state > .assigned, !old.state.isTerminal || new.state > old.state else { return false }
+        return new.state > old.state || (new.state == old.state && new != old)
     }
 
     /// Hands the newest assignment to the agent, if it asks for something else than the last one.

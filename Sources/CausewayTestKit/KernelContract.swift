@@ -1,6 +1,8 @@
 import CausewayKernel
 
-/// What every ``Kernel`` keeps, the live one and the fake alike. A difference between them is a bug in the fake.
+/// What every ``Kernel`` keeps, the live one and the fake alike.
+///
+/// A difference between them is a bug in the fake.
 package enum KernelContract {
     /// How the contract was broken.
     package struct Broken: Error, CustomStringConvertible {

@@ -1,4 +1,6 @@
-/// Chance that can be had again: SplitMix64. A property test prints its seed when it fails.
+/// Chance that can be had again: SplitMix64.
+///
+/// A property test prints its seed when it fails.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 

@@ -34,13 +34,16 @@ package final class TestNamespace: Sendable {
         package var description: String
     }
 
-    /// Runs a program in the namespace, and returns what it wrote. Throws with its complaints when it fails.
+    /// Runs a program in the namespace, and returns what it wrote.
+    ///
+    /// Throws with its complaints when it fails.
     @discardableResult
     package func run(_ arguments: String...) async throws -> String {
         let output = try await outcome(arguments)
         guard output.status == 0 else {
             throw CommandFailed(
-                description: "'\(arguments.joined(separator: " "))' in \(name): status \(output.status): \(output.errors)")
+                description:
+                    "'\(arguments.joined(separator: " "))' in \(name): status \(output.status): \(output.errors)")
         }
         return output.output
     }

@@ -2,6 +2,7 @@ import CausewayAPI
 import CausewayAgent
 import CausewayDNS
 import CausewayEngine
+import CausewayKernel
 import CausewayLinux
 import CausewayManager
 import CausewayModel
@@ -11,6 +12,7 @@ import CausewayStore
 import Foundation
 import Logging
 import ServiceLifecycle
+import UnixSignals
 
 /// The parts of a node, connected. What each does is its own business.
 struct House: Sendable {
@@ -39,6 +41,15 @@ struct House: Sendable {
             report: { try await manager.report($0) }, logger: labelled("tasks"))
         await agent.setSupervisor { await supervisor.update($0) }
 
+        var surface = EngineServer.Configuration(socketPath: settings.socket)
+        surface.version = Version.text
+        let api = EngineServer(
+            surface, control: manager, engine: engine, logger: labelled("api"), now: { .now })
+        let control = ControlServer(
+            socketPath: settings.controlSocket, logger: labelled("control"),
+            plan: { try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) } },
+            status: { await agent.report() })
+
         for problem in await runtime.preflight() { logger.warning("\(problem)") }
         let group = ServiceGroup(
             configuration: .init(
@@ -46,8 +57,8 @@ struct House: Sendable {
                     .init(service: Part { await manager.run() }),
                     .init(service: Part { try await agent.run() }),
                     .init(service: Part { await supervisor.run() }),
-                    .init(service: Part { try await Parts.api(settings, manager, engine, logger).run() }),
-                    .init(service: Part { try await Parts.control(settings, agent, logger).run() }),
+                    .init(service: Part { try await api.run() }),
+                    .init(service: Part { try await control.run() }),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         logger.info("ready", metadata: ["socket": "\(settings.socket)"])
@@ -74,5 +85,13 @@ struct Part: Service {
 
     func run() async throws {
         try await cancelWhenGracefulShutdown { try await body() }
+    }
+}
+
+extension Agent {
+    /// How this node stands, for the `causeway` command.
+    fileprivate func report() -> ControlServer.Status {
+        let (revision, failures) = status()
+        return ControlServer.Status(revision: revision, failures: failures, repairs: repairs)
     }
 }

@@ -75,8 +75,7 @@ enum Outside {
                 "could not choose an IP address to advertise since this system has no default route; "
                     + "specify one with --advertise-addr")
         }
-        let addresses = try await HostFacts.addresses(ofLink: text)
-        guard let first = addresses.sorted().first(where: { !($0.v6?.isLinkLocal ?? false) }) else {
+        guard let first = LinkAddresses.read(text).sorted().first(where: { !($0.v6?.isLinkLocal ?? false) }) else {
             throw SwarmError(.invalid, "interface \(text) has no address; give one that has, or an IP address")
         }
         return first

@@ -1,5 +1,6 @@
-@testable import CausewayLinux
 import Testing
+
+@testable import CausewayLinux
 
 @Suite struct `Forward filter` {
     private static let ours = "-m mark --mark 0xfff0000/0xfff0000 -m comment --comment causeway -j ACCEPT"
@@ -26,7 +27,8 @@ import Testing
     }
 
     @Test func `Docker's chain for users gets the entry directly before its final RETURN`() {
-        let docker = filter("DROP", "FORWARD -j DOCKER-USER", "DOCKER-USER -s 192.0.2.1/32 -j DROP", "DOCKER-USER -j RETURN")
+        let docker = filter(
+            "DROP", "FORWARD -j DOCKER-USER", "DOCKER-USER -s 192.0.2.1/32 -j DROP", "DOCKER-USER -j RETURN")
 
         #expect(docker.additions == [["-I", "DOCKER-USER", "2"] + ForwardFilter.entry])
         #expect(!docker.hasEntry)
@@ -47,12 +49,14 @@ import Testing
         let misplaced = filter("DROP", "FORWARD \(Self.ours)", "FORWARD -s 192.0.2.1/32 -j DROP")
 
         #expect(!misplaced.hasEntry)
-        #expect(misplaced.additions == [["-D", "FORWARD"] + ForwardFilter.entry, ["-A", "FORWARD"] + ForwardFilter.entry])
+        #expect(
+            misplaced.additions == [["-D", "FORWARD"] + ForwardFilter.entry, ["-A", "FORWARD"] + ForwardFilter.entry])
     }
 
     @Test func `two entries are made one`() {
         let doubled = filter(
-            "DROP", "FORWARD -j DOCKER-USER", "DOCKER-USER \(Self.ours)", "DOCKER-USER -j RETURN", "FORWARD \(Self.ours)")
+            "DROP", "FORWARD -j DOCKER-USER", "DOCKER-USER \(Self.ours)", "DOCKER-USER -j RETURN",
+            "FORWARD \(Self.ours)")
 
         #expect(!doubled.hasEntry)
         #expect(
@@ -64,8 +68,11 @@ import Testing
 
     @Test func `an entry in its place is left there`() {
         #expect(
-            filter("DROP", "FORWARD -j DOCKER-USER", "DOCKER-USER -j LOG", "DOCKER-USER \(Self.ours)", "DOCKER-USER -j RETURN")
-                .hasEntry)
+            filter(
+                "DROP", "FORWARD -j DOCKER-USER", "DOCKER-USER -j LOG", "DOCKER-USER \(Self.ours)",
+                "DOCKER-USER -j RETURN"
+            )
+            .hasEntry)
         #expect(filter("DROP", "FORWARD \(Self.ours)").hasEntry)
     }
 }

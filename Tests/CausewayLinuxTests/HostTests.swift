@@ -1,9 +1,10 @@
-@testable import CausewayLinux
 import CausewayKernel
 import CausewayModel
 import CausewayTestKit
 import Glibc
 import Testing
+
+@testable import CausewayLinux
 
 @Suite struct `Host` {
     @Test func `facts are those of this machine`() async throws {
@@ -18,7 +19,8 @@ import Testing
     }
 
     @Test func `resolv conf names servers and a search list`() {
-        let resolver = Resolver("# a\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\nnameserver ::1\nsearch a.test b.test\n")
+        let resolver = Resolver(
+            "# a\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\nnameserver ::1\nsearch a.test b.test\n")
 
         #expect(resolver.servers.map(\.description) == ["192.0.2.53", "::1"])
         #expect(resolver.search == ["a.test", "b.test"])
@@ -46,7 +48,9 @@ import Testing
         #expect(try Command(["sh", "-c", "kill -9 $$"]).run().status == 137)
     }
 
-    @Test(.enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"), arguments: [Swarm.TransportProtocol.tcp, .udp])
+    @Test(
+        .enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"),
+        arguments: [Swarm.TransportProtocol.tcp, .udp])
     func `a reserved port is nobody else's until it is let go`(transport: Swarm.TransportProtocol) async throws {
         let there = try await TestNamespace("linux-port")
         do {
@@ -70,7 +74,9 @@ import Testing
         }
 
         #expect(refused?.detail.hasSuffix("(pid \(PortProbe.processID))") == true)
-        #expect(try await PortReservation.holder(.tcp, port: port.number, in: there.namespace)?.process?.id == PortProbe.processID)
+        #expect(
+            try await PortReservation.holder(.tcp, port: port.number, in: there.namespace)?.process?.id
+                == PortProbe.processID)
         #expect(try await PortReservation.holder(.udp, port: port.number, in: there.namespace) == nil)
         port.close()
     }

@@ -88,3 +88,9 @@ import Testing
         withExtendedLifetime(all) {}
     }
 }
+
+@Suite struct `Engine's answers` {
+    @Test func `an engine that is not there is a sentence, not a failure`() {
+        #expect(throws: EngineOwners.Unavailable.self) { try EngineOwners(socketPath: "/nonexistent.sock").owners() }
+    }
+}

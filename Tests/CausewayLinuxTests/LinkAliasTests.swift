@@ -1,7 +1,8 @@
-@testable import CausewayLinux
 import CausewayKernel
 import CausewayModel
 import Testing
+
+@testable import CausewayLinux
 
 @Suite struct `Link alias` {
     @Test func `a pair's end names its other end, its namespace and what it is for`() {

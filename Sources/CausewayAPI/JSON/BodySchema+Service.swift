@@ -5,7 +5,7 @@ extension BodySchema {
         "Labels": .value,
         "TaskTemplate": .object(task),
         "Mode": .object([
-            "Replicated": .object(["Replicas": .value]),
+            "Replicated": .object(["Replicas": .count]),
             "Global": .value,
             "ReplicatedJob": .refusedIfPresent("--mode replicated-job"),
             "GlobalJob": .refusedIfPresent("--mode global-job"),
@@ -16,7 +16,7 @@ extension BodySchema {
         "EndpointSpec": .object([
             "Mode": .value,
             "Ports": .list([
-                "Name": .value, "Protocol": .value, "TargetPort": .value, "PublishedPort": .value,
+                "Name": .value, "Protocol": .value, "TargetPort": .port, "PublishedPort": .port,
                 "PublishMode": .value,
             ]),
         ]),
@@ -31,27 +31,27 @@ extension BodySchema {
             "SwapBytes": .refused("--memory-swap"),
             "MemorySwappiness": .refused("--memory-swappiness", harmless: [.integer(-1)]),
         ]),
-        "RestartPolicy": .object(["Condition": .value, "Delay": .value, "MaxAttempts": .value, "Window": .value]),
+        "RestartPolicy": .object(["Condition": .value, "Delay": .signed, "MaxAttempts": .count, "Window": .signed]),
         "Placement": .object([
             "Constraints": .value,
             "Preferences": .refused("--placement-pref"),
-            "MaxReplicas": .value,
+            "MaxReplicas": .count,
             "Platforms": .list(["Architecture": .value, "OS": .value]),
         ]),
         "Networks": .list(attachment),
         "LogDriver": .object(["Name": .value, "Options": .value]),
-        "ForceUpdate": .value,
+        "ForceUpdate": .count,
         "Runtime": .refused("services that run plugins", harmless: [.string("container")]),
     ]
 
     private static let container: BodySchema = [
         "Image": .value, "Labels": .value, "Command": .value, "Args": .value, "Hostname": .value, "Env": .value,
         "Dir": .value, "User": .value, "Groups": .value, "TTY": .value, "OpenStdin": .value, "ReadOnly": .value,
-        "Init": .value, "StopSignal": .value, "StopGracePeriod": .value, "Hosts": .value, "Sysctls": .value,
+        "Init": .value, "StopSignal": .value, "StopGracePeriod": .signed, "Hosts": .value, "Sysctls": .value,
         "CapabilityAdd": .value, "CapabilityDrop": .value,
         "Isolation": .refused("--isolation", harmless: [.string("default")]),
         "DNSConfig": .object(["Nameservers": .value, "Search": .value, "Options": .value]),
-        "Ulimits": .list(["Name": .value, "Soft": .value, "Hard": .value]),
+        "Ulimits": .list(["Name": .value, "Soft": .signed, "Hard": .signed]),
         "Mounts": .list(mount),
         "Secrets": .refused("--secret"),
         "Configs": .refused("--config"),
@@ -87,7 +87,7 @@ extension BodySchema {
             "Subpath": .refused("--mount volume-subpath"),
         ]),
         "TmpfsOptions": .object([
-            "SizeBytes": .value, "Mode": .value, "Options": .refused("--mount tmpfs options"),
+            "SizeBytes": .count, "Mode": .integer(0...4_294_967_295), "Options": .refused("--mount tmpfs options"),
         ]),
         "ImageOptions": .refusedIfPresent("--mount type=image"),
         "ClusterOptions": .refusedIfPresent("--mount type=cluster"),
@@ -98,12 +98,12 @@ extension BodySchema {
     ]
 
     private static let update: BodySchema = [
-        "Parallelism": .value, "Delay": .value, "FailureAction": .value, "Monitor": .value,
+        "Parallelism": .count, "Delay": .signed, "FailureAction": .value, "Monitor": .signed,
         "MaxFailureRatio": .value, "Order": .value,
     ]
 
     private static let quantity: BodySchema = [
-        "NanoCPUs": .value, "MemoryBytes": .value, "Pids": .value,
+        "NanoCPUs": .signed, "MemoryBytes": .signed, "Pids": .signed,
         "GenericResources": .refused("--generic-resource"),
     ]
 }

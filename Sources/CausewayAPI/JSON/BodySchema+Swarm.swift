@@ -2,14 +2,14 @@
 extension BodySchema {
     static let cluster: BodySchema = [
         "Name": .value, "Labels": .value,
-        "Orchestration": .object(["TaskHistoryRetentionLimit": .value]),
+        "Orchestration": .object(["TaskHistoryRetentionLimit": .signed]),
         "Raft": .object([
-            "SnapshotInterval": .value, "KeepOldSnapshots": .value, "LogEntriesForSlowFollowers": .value,
-            "ElectionTick": .value, "HeartbeatTick": .value,
+            "SnapshotInterval": .count, "KeepOldSnapshots": .count, "LogEntriesForSlowFollowers": .count,
+            "ElectionTick": .count, "HeartbeatTick": .count,
         ]),
-        "Dispatcher": .object(["HeartbeatPeriod": .value]),
+        "Dispatcher": .object(["HeartbeatPeriod": .signed]),
         "CAConfig": .object([
-            "NodeCertExpiry": .value, "ForceRotate": .value,
+            "NodeCertExpiry": .signed, "ForceRotate": .count,
             "ExternalCAs": .refused("--external-ca"),
             "SigningCACert": .refused("--ca-cert"),
             "SigningCAKey": .refused("--ca-key"),
@@ -19,8 +19,8 @@ extension BodySchema {
     ]
 
     static let swarmInit: BodySchema = [
-        "ListenAddr": .value, "AdvertiseAddr": .value, "DataPathAddr": .value, "DataPathPort": .value,
-        "ForceNewCluster": .value, "Availability": .value, "DefaultAddrPool": .value, "SubnetSize": .value,
+        "ListenAddr": .value, "AdvertiseAddr": .value, "DataPathAddr": .value, "DataPathPort": .integer(0...4_294_967_295),
+        "ForceNewCluster": .value, "Availability": .value, "DefaultAddrPool": .value, "SubnetSize": .integer(0...4_294_967_295),
         "AutoLockManagers": .refused("--autolock"),
         "Spec": .object(cluster),
     ]

@@ -6,6 +6,8 @@ struct BodySchema: Sendable {
     indirect enum Field: Sendable {
         /// Acted on: a scalar, a list of scalars, or a free-form map, whose keys are left alone.
         case value
+        /// Acted on: a whole number within limits.
+        case integer(ClosedRange<Int64>)
         case object(BodySchema)
         case list(BodySchema)
         /// Docker acts on it, Causeway does not yet.
@@ -52,6 +54,12 @@ struct BodySchema: Sendable {
     private static func read(_ value: JSONValue, as field: Field, at path: String) throws(APIError) -> JSONValue? {
         switch field {
         case .value: return withoutNulls(value)
+        case .integer(let range):
+            guard case .integer(let number) = value, range.contains(number) else {
+                throw APIError(
+                    400, "invalid value of \(path): it must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return value
         case .object(let schema): return try schema.canonicalize(value, at: path)
         case .list(let schema):
             guard let items = value.items else { throw APIError(400, "wrong type of \(path): it must be a list") }
@@ -76,6 +84,11 @@ struct BodySchema: Sendable {
 }
 
 extension BodySchema.Field {
+    static let port = Self.integer(0...65_535)
+    static let count = Self.integer(0...Int64.max)
+    /// Nanoseconds, or any other number that may be negative.
+    static let signed = Self.integer(Int64.min...Int64.max)
+
     /// Names what is refused; see ``BodySchema/Refusal``.
     static func refused(_ flag: String, harmless: [JSONValue] = []) -> Self {
         .unsupported(BodySchema.Refusal(flag: flag, harmless: harmless))

@@ -37,11 +37,10 @@ enum JSON {
     private static func describe(_ error: DecodingError) -> String {
         switch error {
         case .dataCorrupted(let context):
-            let cause = (context.underlyingError as? any CustomDebugStringConvertible)?.debugDescription
             let place = path(context)
-            return place.isEmpty
-                ? "invalid JSON: \(cause ?? context.debugDescription)"
-                : "invalid value of \(place): \(context.debugDescription)"
+            guard place.isEmpty else { return "invalid value of \(place): \(context.debugDescription)" }
+            let cause = context.underlyingError.map { "\($0)" } ?? ""
+            return "invalid JSON: \(context.debugDescription) \(cause)"
         case .keyNotFound(let key, let context):
             return "missing field \(path(context, then: key)): it must be given"
         case .typeMismatch(_, let context), .valueNotFound(_, let context):

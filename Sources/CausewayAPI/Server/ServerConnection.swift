@@ -128,6 +128,10 @@ struct ServerConnection: Sendable {
         } catch let error as EngineError {
             try await writer.refuse(APIError(error), closes: true)
             return .close
+        } catch {
+            // The answer has begun, so its missing end is all that can be said.
+            logger.debug("an answer of Docker Engine broke off", metadata: ["error": "\(error)"])
+            return .close
         }
     }
 

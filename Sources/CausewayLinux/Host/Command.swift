@@ -30,7 +30,9 @@ package struct Command: Sendable {
         return searchPath.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 
-    /// Runs it and waits. A status other than 0 is no error here: 128 and more is the signal that ended it.
+    /// Runs it and waits.
+    ///
+    /// A status other than 0 is no error here: 128 and more is the signal that ended it.
     package func run() throws(KernelError) -> Output {
         let step = "run '\(arguments.joined(separator: " "))'"
         guard let name = arguments.first, let program = Self.find(name) else {

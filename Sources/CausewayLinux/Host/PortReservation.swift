@@ -18,7 +18,9 @@ package final class PortReservation: Sendable {
 
     deinit { for descriptor in descriptors { close(descriptor) } }
 
-    /// Binds the port on `0.0.0.0` and `::` in a namespace. Reason `.busy` when somebody holds it, and who it is in the
+    /// Binds the port on `0.0.0.0` and `::` in a namespace.
+    ///
+    /// Reason `.busy` when somebody holds it, and who it is in the
     /// detail.
     package static func reserve(
         _ protocol: Swarm.TransportProtocol, port: UInt16, in namespace: NetworkNamespace = .host
@@ -33,7 +35,7 @@ package final class PortReservation: Sendable {
             var descriptors: [Int32] = []
             do throws(KernelError) {
                 for family in IPFamily.allCases {
-                    if let descriptor = try bind(`protocol`, port, family, step) { descriptors.append(descriptor) }
+                    if let descriptor = try bound(`protocol`, port, family, step) { descriptors.append(descriptor) }
                 }
             } catch {
                 for descriptor in descriptors { close(descriptor) }
@@ -52,16 +54,41 @@ package final class PortReservation: Sendable {
 
     /// Returns `nil` where the kernel does not speak the family.
     ///
-    /// Without SO_REUSEADDR: a socket that has set it shares its port with any other that sets it and does not listen.
-    private static func bind(
+    /// A child of this process holds copies of all our descriptors from its fork to its exec, so that a port that was
+    /// let go may look taken for a moment: as long as nobody can be named, it is tried again for a tenth of a second.
+    private static func bound(
         _ protocol: Swarm.TransportProtocol, _ port: UInt16, _ family: IPFamily, _ step: String
     ) throws(KernelError) -> Int32? {
+        var patience = 5
+        while true {
+            let (descriptor, failure) = bind(`protocol`, port, family)
+            if failure == 0 { return descriptor }
+            if failure == EAFNOSUPPORT { return nil }
+            guard failure == EADDRINUSE else { throw KernelError(step, errno: failure) }
+            let holder = try PortHolder.find(`protocol`, port)
+            guard holder?.process == nil, patience > 0 else { throw taken(by: holder, step) }
+            patience -= 1
+            usleep(20_000)
+        }
+    }
+
+    private static func taken(by holder: PortHolder?, _ step: String) -> KernelError {
+        guard let holder else {
+            return KernelError(
+                step, errno: EADDRINUSE, detail: "connections of a server that ended still have the port",
+                advice: "try again in a minute")
+        }
+        return KernelError(
+            step, errno: EADDRINUSE, detail: "held by \(holder)", advice: "stop it, or publish another port")
+    }
+
+    /// Without SO_REUSEADDR: a socket that has set it shares its port with any other that sets it and does not listen.
+    private static func bind(
+        _ protocol: Swarm.TransportProtocol, _ port: UInt16, _ family: IPFamily
+    ) -> (descriptor: Int32, failure: Int32) {
         let kind = Int32((`protocol` == .tcp ? SOCK_STREAM : SOCK_DGRAM).rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(family == .ip ? AF_INET : AF_INET6, kind, 0)
-        guard descriptor >= 0 else {
-            if errno == EAFNOSUPPORT { return nil }
-            throw KernelError(step, errno: errno)
-        }
+        guard descriptor >= 0 else { return (-1, errno) }
         var failure: Int32
         if family == .ip {
             var address = sockaddr_in()
@@ -78,10 +105,8 @@ package final class PortReservation: Sendable {
             // IPv6 is there and switched off.
             if failure == EADDRNOTAVAIL { failure = EAFNOSUPPORT }
         }
-        if failure == 0 { return descriptor }
-        close(descriptor)
-        if failure == EAFNOSUPPORT { return nil }
-        throw try refusal(failure, `protocol`, port, step)
+        if failure != 0 { close(descriptor) }
+        return (descriptor, failure)
     }
 
     private static func bindTo<Address>(_ descriptor: Int32, _ address: inout Address) -> Int32 {
@@ -92,19 +117,6 @@ package final class PortReservation: Sendable {
         }
         return status == 0 ? 0 : errno
     }
-
-    private static func refusal(
-        _ failure: Int32, _ protocol: Swarm.TransportProtocol, _ port: UInt16, _ step: String
-    ) throws(KernelError) -> KernelError {
-        guard failure == EADDRINUSE else { return KernelError(step, errno: failure) }
-        guard let holder = try PortHolder.find(`protocol`, port) else {
-            return KernelError(
-                step, errno: failure, detail: "connections of a server that ended still have the port",
-                advice: "try again in a minute")
-        }
-        return KernelError(
-            step, errno: failure, detail: "held by \(holder)", advice: "stop it, or publish another port")
-    }
 }
 
 /// A socket that has a port, and the process behind it where that can be told.
@@ -114,7 +126,7 @@ package struct PortHolder: Hashable, Sendable, CustomStringConvertible {
     package var port: UInt16
     package var process: ProcessTable.Process?
 
-    /// `sshd (pid 812)`
+    /// The process, as `sshd (pid 812)`.
     package var description: String {
         guard let process else { return "a socket on \(address)" }
         return "\(process.name) (pid \(process.id))"

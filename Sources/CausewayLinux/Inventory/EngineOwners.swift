@@ -2,7 +2,9 @@ import CausewayKernel
 import Foundation
 import Glibc
 
-/// Asks Docker Engine which container owns which namespace. Reads only, and needs no client library.
+/// Asks Docker Engine which container owns which namespace.
+///
+/// Reads only, and needs no client library.
 package struct EngineOwners: Sendable {
     /// Why the engine could not be asked, in words for a gap.
     package struct Unavailable: Error, Sendable, CustomStringConvertible {
@@ -10,14 +12,25 @@ package struct EngineOwners: Sendable {
     }
 
     private struct Container: Decodable {
-        var Id: String
-        var Names: [String]
-        var Labels: [String: String]?
+        var id: String
+        var names: [String]
+        var labels: [String: String]?
+
+        enum CodingKeys: String, CodingKey {
+            case id = "Id"
+            case names = "Names"
+            case labels = "Labels"
+        }
     }
 
     private struct Details: Decodable {
-        struct State: Decodable { var Pid: Int }
-        var State: State
+        struct State: Decodable {
+            var processID: Int
+            enum CodingKeys: String, CodingKey { case processID = "Pid" }
+        }
+
+        var state: State
+        enum CodingKeys: String, CodingKey { case state = "State" }
     }
 
     package let socketPath: String
@@ -29,15 +42,17 @@ package struct EngineOwners: Sendable {
         var owners: [Inventory.Owner] = []
         var gaps: [String] = []
         for container in try get("/containers/json", as: [Container].self) {
-            let name = container.Names.first.map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 } ?? container.Id
+            let name = container.names.first.map { $0.hasPrefix("/") ? String($0.dropFirst()) : $0 } ?? container.id
             do throws(Unavailable) {
-                let details = try get("/containers/\(container.Id)/json", as: Details.self)
+                let details = try get("/containers/\(container.id)/json", as: Details.self)
                 var status = stat()
-                guard details.State.Pid > 0, stat("/proc/\(details.State.Pid)/ns/net", &status) == 0 else { continue }
-                let labels = container.Labels ?? [:]
+                guard details.state.processID > 0, stat("/proc/\(details.state.processID)/ns/net", &status) == 0 else {
+                    continue
+                }
+                let labels = container.labels ?? [:]
                 owners.append(
                     Inventory.Owner(
-                        containerID: container.Id, containerName: name, namespaceInode: UInt64(status.st_ino),
+                        containerID: container.id, containerName: name, namespaceInode: UInt64(status.st_ino),
                         serviceID: labels["com.docker.swarm.service.id"],
                         serviceName: labels["com.docker.swarm.service.name"],
                         taskID: labels["com.docker.swarm.task.id"], taskName: labels["com.docker.swarm.task.name"]))
@@ -51,7 +66,8 @@ package struct EngineOwners: Sendable {
     private func get<T: Decodable>(_ path: String, as type: T.Type) throws(Unavailable) -> T {
         let answer = try exchange("GET \(path) HTTP/1.0\r\nHost: docker\r\nConnection: close\r\n\r\n")
         guard let end = answer.firstRange(of: Array("\r\n\r\n".utf8)) else {
-            throw Unavailable(description: "the engine at \(socketPath) answered \(path) with \(answer.count) bytes of no HTTP")
+            throw Unavailable(
+                description: "the engine at \(socketPath) answered \(path) with \(answer.count) bytes of no HTTP")
         }
         let status = String(decoding: answer.prefix { $0 != 13 }, as: UTF8.self)
         guard status.split(separator: " ").dropFirst().first == "200" else {

@@ -3,7 +3,9 @@ import CausewayModel
 import Foundation
 import Glibc
 
-/// Reads every network namespace of this host. Changes nothing.
+/// Reads every network namespace of this host.
+///
+/// Changes nothing.
 package struct InventoryReader: Sendable {
     /// Docker Engine's socket.
     package let enginePath: String
@@ -18,7 +20,9 @@ package struct InventoryReader: Sendable {
         self.directories = directories
     }
 
-    /// What there is now. What cannot be read is a sentence in ``Inventory/gaps``; throws only if nothing can be.
+    /// What there is now.
+    ///
+    /// What cannot be read is a sentence in ``Inventory/gaps``; throws only if nothing can be.
     package func read() async throws -> Inventory {
         let taken = Timestamp.now
         var gaps: [String] = []

@@ -91,9 +91,13 @@ struct NamespaceReader {
             name: link.name, kind: kind, address: link.address, mtu: link.mtu, isUp: link.isUp, alias: alias.text)
     }
 
-    /// Which namespace each of this one's own numbers stands for. Asks until all that its links name are known: in a
+    /// Which namespace each of this one's own numbers stands for.
+    ///
+    /// Asks until all that its links name are known: in a
     /// task's namespace that is the host's alone.
-    private func namespacesByNumber(_ links: [LinkMessage], _ socket: RouteSocket) throws(NetlinkError) -> [Int32: UInt64] {
+    private func namespacesByNumber(_ links: [LinkMessage], _ socket: RouteSocket) throws(NetlinkError) -> [Int32:
+        UInt64]
+    {
         var wanted = Set(links.compactMap(\.peerNamespaceID))
         var found: [Int32: UInt64] = [:]
         for other in others {

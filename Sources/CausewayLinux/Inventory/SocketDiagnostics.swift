@@ -15,7 +15,9 @@ package struct SocketDiagnostics: Sendable {
 
     private static let listening: UInt32 = 1 << 10
     private static let closed: UInt32 = 1 << 7
-    /// `TCP_BOUND_INACTIVE` (6.8): bound, but neither listening nor connected. Older kernels show none.
+    /// `TCP_BOUND_INACTIVE` (6.8): bound, but neither listening nor connected.
+    ///
+    /// Older kernels show none.
     private static let boundOnly: UInt32 = 1 << 13
 
     private let socket: NetlinkSocket

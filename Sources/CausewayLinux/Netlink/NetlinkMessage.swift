@@ -7,7 +7,9 @@ package struct NetlinkMessage: Sendable {
     package let sequence: UInt32
     package let payload: ArraySlice<UInt8>
 
-    /// Takes a received buffer apart. A buffer that is malformed gives no message at all.
+    /// Takes a received buffer apart.
+    ///
+    /// A buffer that is malformed gives no message at all.
     package static func split(_ bytes: [UInt8]) throws(NetlinkReader.Malformed) -> [NetlinkMessage] {
         var messages: [NetlinkMessage] = []
         var reader = NetlinkReader(bytes)

@@ -58,7 +58,7 @@ package struct NetlinkReader: Sendable {
             guard length - 4 <= rest.count else {
                 throw Malformed(offset: at, why: "length \(length) runs past the message by \(length - 4 - rest.count)")
             }
-            all.append((type & UInt16(NLA_TYPE_MASK_VALUE), try take(length - 4)))
+            all.append((type & typeMask, try take(length - 4)))
             rest = rest.dropFirst(min(rest.count, (4 - length % 4) % 4))
         }
         return NetlinkAttributes(all: all)
@@ -66,7 +66,7 @@ package struct NetlinkReader: Sendable {
 }
 
 /// `NLA_TYPE_MASK`, which is an expression that Swift does not import.
-private let NLA_TYPE_MASK_VALUE = 0x3fff
+private let typeMask: UInt16 = 0x3fff
 
 /// The attributes of a message, or of an attribute that holds some.
 package struct NetlinkAttributes: Sendable {
@@ -82,7 +82,8 @@ package struct NetlinkAttributes: Sendable {
         return try reader.attributes()
     }
 
-    package func integer<T: FixedWidthInteger>(_ type: UInt16, _: T.Type = T.self) throws(NetlinkReader.Malformed) -> T? {
+    package func integer<T: FixedWidthInteger>(_ type: UInt16, _: T.Type = T.self) throws(NetlinkReader.Malformed) -> T?
+    {
         guard let payload = self[type] else { return nil }
         var reader = NetlinkReader(payload)
         return try reader.read()

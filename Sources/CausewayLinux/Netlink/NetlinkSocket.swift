@@ -71,7 +71,9 @@ package final class NetlinkSocket: Sendable {
         return try exchange(message)?.messages ?? []
     }
 
-    /// Asks for all there is of a kind. A dump that changes disturb is repeated, so that it shows one moment.
+    /// Asks for all there is of a kind.
+    ///
+    /// A dump that changes disturb is repeated, so that it shows one moment.
     package func dump(_ message: NetlinkWriter) throws(NetlinkError) -> [NetlinkMessage] {
         var message = message
         message.flags |= UInt16(NLM_F_REQUEST) | UInt16(NLM_F_ROOT) | UInt16(NLM_F_MATCH)
@@ -141,8 +143,9 @@ package final class NetlinkSocket: Sendable {
         var failure: Int32 = 0
         var length = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: Self.bufferSize) { buffer, count in
-            repeat { length = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_TRUNC)) }
-            while length < 0 && errno == EINTR
+            repeat {
+                length = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_TRUNC))
+            } while length < 0 && errno == EINTR
             failure = errno
             count = max(0, min(length, buffer.count))
         }

@@ -59,7 +59,9 @@ package struct Conntrack: Sendable {
         }
     }
 
-    /// Deletes the entries that match, so that the next packet of each is translated anew. Returns how many those were.
+    /// Deletes the entries that match, so that the next packet of each is translated anew.
+    ///
+    /// Returns how many those were.
     ///
     /// One that ended by itself meanwhile is no error.
     @discardableResult
@@ -90,7 +92,8 @@ package struct Conntrack: Sendable {
     }
 
     private static func advice(_ error: NetlinkError) -> String? {
-        [EINVAL, EOPNOTSUPP, EPROTONOSUPPORT].contains(error.errno) ? "load the module: modprobe nf_conntrack_netlink" : nil
+        [EINVAL, EOPNOTSUPP, EPROTONOSUPPORT].contains(error.errno)
+            ? "load the module: modprobe nf_conntrack_netlink" : nil
     }
 
     // MARK: wire

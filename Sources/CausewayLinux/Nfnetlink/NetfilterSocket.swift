@@ -67,7 +67,7 @@ extension NetlinkWriter {
 }
 
 extension Nft.Family {
-    /// `NFPROTO_…`
+    /// Reads one of `NFPROTO_…`.
     init?(netlink: UInt8) {
         switch netlink {
         case 1: self = .inet

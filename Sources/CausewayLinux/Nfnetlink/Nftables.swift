@@ -8,7 +8,9 @@ package enum Nftables {
     /// libnftables 1.0.6 keeps tables of marks, realms and interfaces in process-wide variables: one user at a time.
     private static let library = Mutex<Void>(())
 
-    /// Runs commands as one transaction. Either all of them are done or none.
+    /// Runs commands as one transaction.
+    ///
+    /// Either all of them are done or none.
     package static func run(_ commands: String, step: String) throws(KernelError) {
         _ = try execute(commands, flags: 0, step: step)
     }
@@ -62,6 +64,7 @@ package enum Nftables {
 extension Substring {
     fileprivate var trimmingSpaces: Substring {
         let front = drop { $0.isWhitespace }
-        return front.prefix((front.lastIndex { !$0.isWhitespace }).map { front.distance(from: front.startIndex, to: $0) + 1 } ?? 0)
+        return front.prefix(
+            (front.lastIndex { !$0.isWhitespace }).map { front.distance(from: front.startIndex, to: $0) + 1 } ?? 0)
     }
 }

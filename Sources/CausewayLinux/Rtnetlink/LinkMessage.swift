@@ -70,7 +70,9 @@ extension NetlinkWriter {
         put(up == nil ? UInt32(0) : IFLA.isUp)
     }
 
-    /// Makes a link, down. A veth's other end is made in the namespace behind `peerNamespace`.
+    /// Makes a link, down.
+    ///
+    /// A veth's other end is made in the namespace behind `peerNamespace`.
     package static func linkAdd(_ link: Rtnl.Link, peerNamespace: Int32?) -> NetlinkWriter? {
         var message = NetlinkWriter(type: RTM.newLink, flags: Make.new)
         message.linkHeader()

@@ -94,7 +94,9 @@ package struct RouteMessage: Sendable {
         return hops
     }
 
-    /// The same in the words of the plan. `names` gives links their names.
+    /// The same in the words of the plan.
+    ///
+    /// `names` gives links their names.
     package func routes(names: [UInt32: String]) -> [Rtnl.Route] {
         guard let kind, !isClone else { return [] }
         return nextHops.map { hop in
@@ -145,7 +147,9 @@ extension Rtnl.Route {
     /// `IP6_RT_PRIO_USER`: what the kernel makes of metric 0 in IPv6.
     static let defaultV6Metric: UInt32 = 1024
 
-    /// The metric on the wire. A deletion has to name it, or any metric matches.
+    /// The metric on the wire.
+    ///
+    /// A deletion has to name it, or any metric matches.
     fileprivate var kernelMetric: UInt32? {
         if metric != 0 { return metric }
         return destination.family == .ip6 ? Self.defaultV6Metric : nil

@@ -73,7 +73,7 @@ enum RTA {
     static let table = UInt16(RTA_TABLE.rawValue)
     /// The gateway of another family.
     static let via = UInt16(RTA_VIA.rawValue)
-    /// `RTNH_F_ONLINK`
+    /// The flag `RTNH_F_ONLINK`.
     static let onLink: UInt32 = 4
     /// `RTM_F_CLONED`: a cached entry, no route.
     static let cloned: UInt32 = 0x200
@@ -103,7 +103,7 @@ enum FRA {
     static let table = UInt16(FRA_TABLE)
     static let markMask = UInt16(FRA_FWMASK)
     static let outgoingLink = UInt16(FRA_OIFNAME)
-    /// `FIB_RULE_INVERT`
+    /// The flag `FIB_RULE_INVERT`.
     static let inverted: UInt32 = 2
     static let actions: [UInt8: String] = [
         1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit",

@@ -113,7 +113,7 @@ package struct AddressLedger: Sendable {
 
 extension Swarm.Task {
     /// Whether its addresses are still its own: until it has ended and nobody wants it any more.
-    var holdsAddresses: Bool { desiredState <= .running }
+    var holdsAddresses: Bool { !(status.state.isTerminal && desiredState > .running) }
 
     /// Whether it is to run and has no addresses yet.
     ///

@@ -93,7 +93,7 @@ package struct StartGate: Sendable {
             $0.id != task.id && $0.desiredState > .running && $0.status.state >= .assigned
                 && $0.status.state <= .running
         }
-        if stopping, due < .zero { due = task.meta.createdAt.advanced(by: patience) }
+        if stopping { due = task.meta.createdAt.advanced(by: patience) }
         if let before = slot.predecessor(of: task), before.specVersion == task.specVersion,
             [.complete, .failed, .rejected].contains(before.status.state)
         {

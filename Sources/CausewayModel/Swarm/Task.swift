@@ -138,4 +138,19 @@ extension Swarm.Task.State: CodableAsText {
         guard let state = Self.allCases.first(where: { $0.description == text }) else { return nil }
         self = state
     }
+
+    /// Spelt out, because the compiler prefers its own form for an enumeration: `{"running":{}}`.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let state = Self(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not a task's state")
+        }
+        self = state
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
 }

@@ -144,7 +144,7 @@ package struct TextRenderer: Sendable {
                     text: Texts.pad(offset == 0 ? label(hop) : "", Self.label) + line)
             }
         }
-        for rule in hop.rules { rows += details(rule) }
+        for rule in hop.rules { rows += details(rule, of: hop.stage.name) }
         rows += hop.candidates.map { candidate($0, among: hop.candidates) }
         for text in hop.uncertain {
             rows += Texts.wrap("? " + text, width - 6 - Self.label).map { Row(mark: "", text: indent($0)) }
@@ -157,8 +157,9 @@ package struct TextRenderer: Sendable {
 
     private func indent(_ text: String) -> String { Texts.pad("", Self.label) + text }
 
-    private func details(_ rule: ActedRule) -> [Row] {
-        var lines = Texts.wrap(rule.text, width - 6 - Self.label)
+    private func details(_ rule: ActedRule, of base: String) -> [Row] {
+        let text = rule.chain == base ? rule.text : "\(rule.chain): \(rule.text)"
+        var lines = Texts.wrap(text, width - 6 - Self.label)
         if let comment = rule.comment, !rule.text.contains(comment) { lines.append("# " + comment) }
         return lines.map { Row(mark: "", text: indent($0)) }
     }

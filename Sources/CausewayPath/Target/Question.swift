@@ -176,8 +176,9 @@ private struct Resolver {
     }
 
     private func task(_ at: Int, _ origin: Origin) throws(PathError) -> Found {
-        if case .outside = origin, let found = directory.ports(ofNamespace: at).first(where: { port == nil || $0.port == port }),
-            world.identity(at).task == nil
+        let isOutside = if case .namespace(let from) = origin { from == 0 && port != nil } else { true }
+        if isOutside, world.identity(at).task == nil,
+            let found = directory.ports(ofNamespace: at).first(where: { port == nil || $0.port == port })
         {
             return try host(found.port, found.transport)
         }

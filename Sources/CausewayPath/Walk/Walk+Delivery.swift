@@ -33,7 +33,7 @@ extension Walk {
         let ignores = world.sysctl(
             at, packet.family == .ip ? "net.ipv4.icmp_echo_ignore_all" : "net.ipv6.icmp.echo_ignore_all")
         guard ignores ?? 0 == 0 else { return drop(at, "the kernel is told to ignore echo requests", nil) }
-        add(at, Stage(.socket, "kernel"), "the kernel answers the echo request")
+        add(at, Stage(.socket, "kernel"), "answers the echo request")
         return .end(Verdict(.delivered, world.place(at), "the kernel answers the echo request"))
     }
 
@@ -41,7 +41,7 @@ extension Walk {
         let answer = packet.transport == .tcp
             ? "tcp reset" : packet.family == .ip ? "icmp port-unreachable" : "icmpv6 port-unreachable"
         let text = "nothing listens on \(packet.destinationText) (\(packet.transport.rawValue))"
-        add(at, Stage(.socket, "closed port"), text)
+        add(at, Stage(.socket, "closed port"), "(\(text))")
         return refuse(at, text, answer, .noSocket)
     }
 

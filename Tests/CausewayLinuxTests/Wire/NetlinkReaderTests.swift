@@ -1,8 +1,9 @@
-@testable import CausewayLinux
 import CausewayKernel
 import CausewayModel
 import CausewayTestKit
 import Testing
+
+@testable import CausewayLinux
 
 @Suite struct `Netlink reader` {
     @Test func `what the writer wrote is read back`() throws {
@@ -74,7 +75,9 @@ import Testing
     @Test func `no bytes at all bring a decoder down`() {
         for seed in UInt64(1)...400 {
             var chance = SeededGenerator(seed: seed)
-            var bytes = (0..<Int.random(in: 0...200, using: &chance)).map { _ in UInt8.random(in: 0...255, using: &chance) }
+            var bytes = (0..<Int.random(in: 0...200, using: &chance)).map { _ in
+                UInt8.random(in: 0...255, using: &chance)
+            }
             // Half of them with a true header, so that the decoders behind it are reached, and with short lengths.
             if seed % 2 == 0 {
                 bytes = bytes.map { UInt8.random(in: 0...3, using: &chance) == 0 ? $0 : $0 % 12 }

@@ -59,7 +59,8 @@ struct DiagramLegend {
         }
         let columns = Int((room - 28) / (11 * SVGCanvas.monospace))
         let comments = hop.rules.compactMap(\.comment).filter { comment in !hop.rules.contains { $0.text.contains(comment) } }
-        for text in hop.rules.map(\.text) + comments.map({ "# " + $0 }) {
+        let rules = hop.rules.map { $0.chain == hop.stage.name ? $0.text : "\($0.chain): \($0.text)" }
+        for text in rules + comments.map({ "# " + $0 }) {
             for line in Texts.wrap(text, columns) {
                 canvas.text(line, left, y, "mono")
                 y += Self.line

@@ -247,6 +247,12 @@ extension DiagramPicture {
             guard let after = box.item.hop.after, !after.hasSameHeader(as: box.item.hop.before) else { continue }
             labels.append(Label(x: box.x - 9, text: address(after), isLeftwards: true))
         }
+        // The last one stands where the reply arrives: a line to the left of it would need room outside.
+        if labels.count > 1, let first = layout.anchors.first, labels[labels.count - 1].range.lowerBound < first.x {
+            let left = first.item.role == .device ? first.x - 56 : (layout.spaces.first?.x ?? 0) - 6
+            labels[labels.count - 1] = Label(
+                x: left, text: labels[labels.count - 1].text, isLeftwards: false, hasLeader: false)
+        }
         return labels
     }
 
