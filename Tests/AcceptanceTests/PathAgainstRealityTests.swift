@@ -48,11 +48,12 @@ extension Acceptance.OnCluster {
 
         @Test func `the plan of a node that is at rest is empty`() async throws {
             try await Traffic.withWeb("pa-rest") { _ in
-                try await eventually("an empty plan", within: .seconds(5)) {
+                let isEmpty = try await eventually("an empty plan", within: .seconds(5)) {
                     let said = try await shell(Machine.executable("causeway"), "plan")
                     guard said.out.contains("nothing to change") else { throw Command.Failure(said: said) }
                     return true
                 }
+                #expect(isEmpty)
             }
         }
     }

@@ -1,9 +1,8 @@
 import Foundation
 import Testing
 
-/// The unmodified `docker` command line, through the server, to the Docker Engine of this machine.
-@Suite(.serialized, .enabled(if: RealEngineTests.isHere, "no Docker Engine on /var/run/docker.sock with busybox"))
-struct RealEngineTests {
+/// Docker Engine and the command lines of this machine.
+enum RealEngine {
     /// The command line's versions that are installed.
     static let clients = ["/usr/local/bin/docker", "/usr/bin/docker"].filter {
         FileManager.default.isExecutableFile(atPath: $0)
@@ -28,13 +27,17 @@ struct RealEngineTests {
         process.waitUntilExit()
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
     }
+}
 
+/// The unmodified `docker` command line, through the server, to the Docker Engine of this machine.
+@Suite(.serialized, .enabled(if: RealEngine.isHere, "no Docker Engine on /var/run/docker.sock with busybox"))
+struct RealEngineTests {
     /// Runs a script in which `docker` is `client`, before the server.
     private func run(_ client: String, _ script: String) async throws -> (status: Int32, output: String) {
         let result = ResultBox()
         try await House.withRealEngine { house in
             let answer = try await blocking {
-                Self.shell(
+                RealEngine.shell(
                     "docker() { timeout 60 \(client) \"$@\"; }; D=\(client); " + script,
                     environment: ["DOCKER_HOST": "unix://\(house.socket)", "DOCKER_BUILDKIT": "0"])
             }
@@ -43,7 +46,7 @@ struct RealEngineTests {
         return await result.value
     }
 
-    @Test(arguments: clients) func `run, with and without a terminal, and with input`(_ client: String) async throws {
+    @Test(arguments: RealEngine.clients) func `run, with and without a terminal, and with input`(_ client: String) async throws {
         let plain = try await run(client, "docker run --rm --name api-run busybox echo hi")
         #expect(plain == (0, "hi\n"))
 
@@ -58,7 +61,7 @@ struct RealEngineTests {
         #expect(terminal.output.contains("/dev/pts/0"))
     }
 
-    @Test(arguments: clients) func `exec, logs, cp, events and stop of a container`(_ client: String) async throws {
+    @Test(arguments: RealEngine.clients) func `exec, logs, cp, events and stop of a container`(_ client: String) async throws {
         let result = try await run(
             client,
             """
@@ -83,7 +86,7 @@ struct RealEngineTests {
             ])
     }
 
-    @Test(arguments: clients) func `a build, an export of it and an import`(_ client: String) async throws {
+    @Test(arguments: RealEngine.clients) func `a build, an export of it and an import`(_ client: String) async throws {
         let result = try await run(
             client,
             """
@@ -100,7 +103,7 @@ struct RealEngineTests {
         #expect(result.output == "same\nLoaded image: api-built:latest\n")
     }
 
-    @Test(arguments: clients) func `the swarm's commands before a manager that is made up`(_ client: String) async throws {
+    @Test(arguments: RealEngine.clients) func `the swarm's commands before a manager that is made up`(_ client: String) async throws {
         let result = try await run(
             client,
             """
@@ -117,7 +120,7 @@ struct RealEngineTests {
             docker service inspect api-web --format '{{.Spec.Mode.Replicated.Replicas}}'
             docker service rm api-web
             docker network rm api-net
-            docker secret create s /dev/null 2>&1 || true
+            echo x | docker secret create s - 2>&1 || true
             docker swarm join-token -q worker
             """)
 

@@ -15,6 +15,6 @@ import Testing
         try SVGRenderer().render(t3).write(toFile: "/tmp/path/c.svg", atomically: true, encoding: .utf8)
         let t4 = try demo().inventory.ask(Question(target: "web.1", from: "task:other.1"), isReturning: true)
         try SVGRenderer().render(t4).write(toFile: "/tmp/path/d.svg", atomically: true, encoding: .utf8)
-        print(t2); print(t3); print(t4)
+        try TextRenderer(isASCII: true).render(trace).write(toFile: "/tmp/path/golden.txt", atomically: true, encoding: .utf8)
     }
 }

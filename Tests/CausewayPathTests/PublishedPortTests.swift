@@ -12,57 +12,57 @@ import Testing
             TextRenderer(isASCII: true).render(trace) == """
                 203.0.113.9:40000 > 192.0.2.2:8080 tcp
                   |
-                +- host node-a ---------------------------------------------------------------------------------+
-                | v device       eth0 in                                                                        |
-                | . prerouting   passes inet causeway source                                                    |
-                | # prerouting   inet causeway prerouting (nat -100): dnat to 10.0.0.5:80  [web.1]              |
-                | |              fib daddr type local dnat ip to meta l4proto . th dport . numgen random mod 64 |
-                | |              map @published                                                                 |
-                | |              > 22/64  10.0.0.5:80  web.1 (followed here)                                    |
-                | |              - 21/64  10.0.0.6:80  web.2                                                    |
-                | |              - 21/64  10.0.0.7:80  web.3                                                    |
-                | |   203.0.113.9:40000 > 10.0.0.5:80 tcp                                                       |
-                | . prerouting   passes inet causeway refuse                                                    |
-                | O route        10.0.0.5 dev cw-web1xxxxxx (table main)  [web.1]                               |
-                | # forward      inet causeway forward (filter -5): mark 0xfff0000, accept                      |
-                | |              ct status dnat meta mark set meta mark & 0xf000ffff | 0x0fff0000 accept        |
-                | # forward      iptables filter FORWARD (filter): accept                                       |
-                | |              DOCKER-USER: -m mark --mark 0xfff0000/0xfff0000 -m comment --comment causeway  |
-                | |              -j ACCEPT                                                                      |
-                | . postrouting  passes inet causeway srcnat                                                    |
-                | v device       cw-web1xxxxxx out to 10.0.0.5 (permanent neighbour)                            |
-                +-+---------------------------------------------------------------------------------------------+
+                +- host node-a -----------------------------------------------------------------------------------+
+                | v device       eth0 in                                                                          |
+                | . prerouting   passes inet causeway source                                                      |
+                | # prerouting   inet causeway prerouting (nat -100): dnat to 10.0.0.5:80  [web.1]                |
+                | |              fib daddr type local dnat ip to meta l4proto . th dport . numgen random mod 64   |
+                | |              map @published                                                                   |
+                | |              > 22/64  10.0.0.5:80  web.1 (followed here)                                      |
+                | |              - 21/64  10.0.0.6:80  web.2                                                      |
+                | |              - 21/64  10.0.0.7:80  web.3                                                      |
+                | |   203.0.113.9:40000 > 10.0.0.5:80 tcp                                                         |
+                | . prerouting   passes inet causeway refuse                                                      |
+                | O route        10.0.0.5 dev cw-web1xxxxxx (table main)  [web.1]                                 |
+                | # forward      inet causeway forward (filter -5): mark 0xfff0000, accept                        |
+                | |              ct status dnat meta mark set meta mark & 0xf000ffff | 0x0fff0000 accept          |
+                | # forward      iptables filter FORWARD (filter): accept                                         |
+                | |              DOCKER-USER: -m mark --mark 0xfff0000/0xfff0000 -m comment --comment causeway -j |
+                | |              ACCEPT                                                                           |
+                | . postrouting  passes inet causeway srcnat                                                      |
+                | v device       cw-web1xxxxxx out to 10.0.0.5 (permanent neighbour)                              |
+                +-+-----------------------------------------------------------------------------------------------+
                   |
-                +- task web.1 (cw-web.1.web1xxxx) --------------------------------------------------------------+
-                | v device       eth0 in                                                                        |
-                | O route        local (table local)  [web.1]                                                   |
-                | @ socket       httpd (pid 4000) listens on [::]:80                                            |
-                +-----------------------------------------------------------------------------------------------+
+                +- task web.1 (cw-web.1.web1xxxx) ----------------------------------------------------------------+
+                | v device       eth0 in                                                                          |
+                | O route        local (table local)  [web.1]                                                     |
+                | @ socket       httpd (pid 4000) listens on [::]:80                                              |
+                +-------------------------------------------------------------------------------------------------+
                 + delivered: httpd (pid 4000) listens on [::]:80
 
                 the reply
 
                 10.0.0.5:80 > 203.0.113.9:40000 tcp
-                +- task web.1 (cw-web.1.web1xxxx) --------------------------------------------------------------+
-                | @ socket       httpd answers                                                                  |
-                | O route        default via 169.254.1.1 dev eth0 (table main)                                  |
-                | v device       eth0 out to 169.254.1.1 (permanent neighbour)                                  |
-                +-+---------------------------------------------------------------------------------------------+
+                +- task web.1 (cw-web.1.web1xxxx) ----------------------------------------------------------------+
+                | @ socket       httpd answers                                                                    |
+                | O route        default via 169.254.1.1 dev eth0 (table main)                                    |
+                | v device       eth0 out to 169.254.1.1 (permanent neighbour)                                    |
+                +-+-----------------------------------------------------------------------------------------------+
                   :
-                +- host node-a ---------------------------------------------------------------------------------+
-                | v device       cw-web1xxxxxx in                                                               |
-                | . prerouting   passes inet causeway source, inet causeway refuse                              |
-                | O route        default via 192.0.2.1 dev eth0 (table main)                                    |
-                | # forward      inet causeway forward (filter -5): mark 0xfff0000, accept                      |
-                | :              ct state established,related meta mark set meta mark & 0xf000ffff | 0x0fff0000 |
-                | :              accept                                                                         |
-                | # forward      iptables filter FORWARD (filter): accept                                       |
-                | :              DOCKER-USER: -m mark --mark 0xfff0000/0xfff0000 -m comment --comment causeway  |
-                | :              -j ACCEPT                                                                      |
-                | # postrouting  conntrack: source back to 192.0.2.2:8080                                       |
-                | :   192.0.2.2:8080 > 203.0.113.9:40000 tcp                                                    |
-                | v device       eth0 out to 192.0.2.1                                                          |
-                +-+---------------------------------------------------------------------------------------------+
+                +- host node-a -----------------------------------------------------------------------------------+
+                | v device       cw-web1xxxxxx in                                                                 |
+                | . prerouting   passes inet causeway source, inet causeway refuse                                |
+                | O route        default via 192.0.2.1 dev eth0 (table main)                                      |
+                | # forward      inet causeway forward (filter -5): mark 0xfff0000, accept                        |
+                | :              ct state established,related meta mark set meta mark & 0xf000ffff | 0x0fff0000   |
+                | :              accept                                                                           |
+                | # forward      iptables filter FORWARD (filter): accept                                         |
+                | :              DOCKER-USER: -m mark --mark 0xfff0000/0xfff0000 -m comment --comment causeway -j |
+                | :              ACCEPT                                                                           |
+                | # postrouting  conntrack: source back to 192.0.2.2:8080                                         |
+                | :   192.0.2.2:8080 > 203.0.113.9:40000 tcp                                                      |
+                | v device       eth0 out to 192.0.2.1                                                            |
+                +-+-----------------------------------------------------------------------------------------------+
                   :
                 + sent: leaves eth0 as 192.0.2.2:8080 > 203.0.113.9:40000 tcp
 

@@ -242,7 +242,9 @@ extension DiagramPicture {
 
     private static func replyLabels(_ layout: DiagramLayout, _ leg: Trace.Leg?) -> [Label] {
         guard let leg, let last = layout.anchors.last else { return [] }
-        var labels = [Label(x: last.x - 8, text: address(leg.packet), isLeftwards: true)]
+        let isInside = last.item.role != .device
+        let start = isInside ? (layout.spaces.last?.end ?? 0) + 6 : last.end + 40
+        var labels = [Label(x: start, text: address(leg.packet), isLeftwards: true, hasLeader: false)]
         for box in layout.replyTables.joined().reversed() {
             guard let after = box.item.hop.after, !after.hasSameHeader(as: box.item.hop.before) else { continue }
             labels.append(Label(x: box.x - 9, text: address(after), isLeftwards: true))
