@@ -6,22 +6,26 @@ usual_engine=/run/docker.sock
 daemon_json=/etc/docker/daemon.json
 image=causeway-demo
 
-# Leaves in $keep/engine the socket of an engine that knows the runtime `causeway`.
+# Sees to it that an engine answers on the usual socket, and that it knows the runtime `causeway`.
 have_engine() {
-    if engine_answers "$keep/engine.sock"; then
+    if own_engine_runs; then
         say "The one that this script started runs already."
     elif engine_answers "$usual_engine"; then
         say "One runs already; it is used as it is."
         refuse_engine_in_swarm
-        echo "$usual_engine" >"$keep/engine"
         knows_runtime "$usual_engine" || add_runtime
     else
-        say "None runs; one is started with a folder and a socket of its own ($keep)."
-        echo "$keep/engine.sock" >"$keep/engine"
+        say "None runs; one is started with a data folder of its own ($keep/engine)."
+        mkdir -p "$keep/engine"
         echo '{}' >"$keep/engine.json"
-        start_engine "$keep/engine.sock" "$keep/engine-data" /run/causeway-quickstart "$keep/engine.pid" \
-            "$keep/engine.log" --config-file "$keep/engine.json" --add-runtime "causeway=$bin/causeway-oci"
+        start_engine "$usual_engine" "$keep/engine" /run/causeway-quickstart "$keep/engine.pid" "$keep/engine.log" \
+            --config-file "$keep/engine.json" --add-runtime "causeway=$bin/causeway-oci"
     fi
+}
+
+own_engine_runs() {
+    local pid
+    pid=$(cat "$keep/engine.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ]
 }
 
 engine_answers() { docker --host "unix://$1" version >/dev/null 2>&1; }
@@ -73,22 +77,20 @@ put_daemon_json_back() {
 }
 
 give_back_engine() {
-    local engine
-    engine=$(cat "$keep/engine" 2>/dev/null) || return 0
-    if [ "$engine" = "$usual_engine" ]; then
-        if engine_answers "$usual_engine"; then remove_images; fi
-        if [ -e "$keep/daemon.json" ] || [ -e "$keep/daemon.json.absent" ]; then
-            # An engine forgets a runtime only when it reads a file that has runtimes.
-            change_daemon_json '.runtimes |= ((. // {}) | del(.causeway))'
-            wait_for "the engine to forget the runtime" 10 has_forgotten_runtime || true
-            put_daemon_json_back
-            say "The runtime is taken out again; $daemon_json is what it was."
-        else
-            say "It was used as it was, and stays."
-        fi
-    else
+    if own_engine_runs || [ -e "$keep/engine" ]; then
         stop_engine
         say "The one that this script started is stopped, and what it made is removed."
+        return
+    fi
+    if engine_answers "$usual_engine"; then remove_images; fi
+    if [ -e "$keep/daemon.json" ] || [ -e "$keep/daemon.json.absent" ]; then
+        # An engine forgets a runtime only when it reads a file that has runtimes.
+        change_daemon_json '.runtimes |= ((. // {}) | del(.causeway))'
+        wait_for "the engine to forget the runtime" 10 has_forgotten_runtime || true
+        put_daemon_json_back
+        say "The runtime is taken out again; $daemon_json is what it was."
+    else
+        say "It was used as it was, and stays."
     fi
 }
 
@@ -104,7 +106,7 @@ stop_engine() {
     remove_engine_rules
     grep -q '^link docker0' "$keep/before.network" || ip link delete docker0 2>/dev/null || true
     restore_sysctls
-    rm -rf "$keep/engine-data" /run/causeway-quickstart
+    rm -rf "$keep/engine" /run/causeway-quickstart
 }
 
 # ---- what an engine leaves in the kernel when it stops

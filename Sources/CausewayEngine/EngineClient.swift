@@ -37,7 +37,9 @@ package final class EngineClient: Sendable {
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    /// Closes all connections. To be called once; no request may follow.
+    /// Closes all connections.
+    ///
+    /// To be called once, before the client is let go; no request may follow.
     package func shutdown() async {
         // The only error there is says that it was called twice.
         do { try await http.shutdown() } catch {}

@@ -2,7 +2,9 @@ import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 
-/// The body of an answer that goes on: logs, events, the progress of a pull. To be read once, by one task.
+/// The body of an answer that goes on: logs, events, the progress of a pull.
+///
+/// To be read once, by one task.
 package struct EngineStream: AsyncSequence, Sendable {
     package let headers: HTTPHeaders
     let body: HTTPClientResponse.Body

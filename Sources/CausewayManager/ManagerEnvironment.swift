@@ -43,6 +43,10 @@ package struct ManagerEnvironment: Sendable {
     package var hostRoutes: @Sendable () async throws -> [CIDR]
     /// An address from an address, an interface's name, or nothing (then the default route's link decides).
     package var defaultAddress: @Sendable (String) async throws -> IPAddress
+    /// What keeps this node from running tasks at all, each with its remedy: then there is no swarm to make here.
+    package var obstacles: @Sendable () async -> [String]
+    /// Who of the host's own processes holds a port (`sshd (pid 812)`), if anybody does.
+    package var portHolder: @Sendable (Swarm.TransportProtocol, UInt16) async -> String?
     /// How long `swarm leave --force` waits for all tasks to stop, and again for the agent to take everything down.
     package var leavePatience: Nanoseconds
     /// How long `network rm` waits for tasks that are already leaving.
@@ -58,6 +62,8 @@ package struct ManagerEnvironment: Sendable {
         newToken: @escaping @Sendable (_ caCertificate: String) -> String,
         hostRoutes: @escaping @Sendable () async throws -> [CIDR],
         defaultAddress: @escaping @Sendable (String) async throws -> IPAddress,
+        obstacles: @escaping @Sendable () async -> [String] = { [] },
+        portHolder: @escaping @Sendable (Swarm.TransportProtocol, UInt16) async -> String? = { _, _ in nil },
         leavePatience: Nanoseconds = .seconds(30),
         networkPatience: Nanoseconds = .seconds(15)
     ) {
@@ -70,6 +76,8 @@ package struct ManagerEnvironment: Sendable {
         self.newToken = newToken
         self.hostRoutes = hostRoutes
         self.defaultAddress = defaultAddress
+        self.obstacles = obstacles
+        self.portHolder = portHolder
         self.leavePatience = leavePatience
         self.networkPatience = networkPatience
     }

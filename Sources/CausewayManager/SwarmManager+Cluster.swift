@@ -15,6 +15,8 @@ extension SwarmManager: SwarmControl {
     package func initialize(_ request: SwarmInit) async throws(SwarmError) -> Swarm.ID {
         guard store.snapshot().cluster == nil else { throw Refusal.alreadyActive }
         try ClusterValidator.check(request)
+        let obstacles = await environment.obstacles()
+        guard obstacles.isEmpty else { throw SwarmError(.unavailable, obstacles.joined(separator: "; ")) }
         let address = try await resolve(request.advertiseAddress, "advertise address")
         if !request.dataPathAddress.isEmpty { _ = try await resolve(request.dataPathAddress, "data path address") }
         let cluster = try makeCluster(request, address)

@@ -11,6 +11,7 @@ extension SwarmManager {
 
     package func createService(_ spec: Swarm.ServiceSpec) async throws(SwarmError) -> Swarm.Service {
         let id = environment.newID()
+        try await checkHolders(of: spec)
         return try await write { transaction throws(SwarmError) in
             var spec = spec
             if spec.name.isEmpty { spec.name = "service-\(id.prefix(10))" }
@@ -26,7 +27,8 @@ extension SwarmManager {
     package func updateService(
         _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool
     ) async throws(SwarmError) -> Swarm.Service {
-        try await write { transaction throws(SwarmError) in
+        if !rollback { try await checkHolders(of: spec) }
+        return try await write { transaction throws(SwarmError) in
             var service = try Self.service(id, transaction.view)
             guard service.meta.version == version else { throw .outOfSequence }
             let validator = ServiceValidator(transaction.view)
@@ -63,5 +65,34 @@ extension SwarmManager {
     private static func service(_ id: Swarm.ID, _ view: StoreSnapshot) throws(SwarmError) -> Swarm.Service {
         guard let service = view.services[id], !service.isPendingDelete else { throw Refusal.notFound("service", id) }
         return service
+    }
+}
+
+extension SwarmManager {
+    /// A port that a process of the host listens on cannot be published: one of the two would never hear a packet.
+    ///
+    /// Ports that services publish already are ours, and are left to the validator.
+    private func checkHolders(of spec: Swarm.ServiceSpec) async throws(SwarmError) {
+        let own = Set(
+            store.snapshot().services.sorted.flatMap(\.endpoint.ports).map { PortKey($0.protocol, $0.publishedPort ?? 0) })
+        for port in spec.endpointSpec?.ports ?? [] {
+            guard let number = port.publishedPort, number > 0, !own.contains(PortKey(port.protocol, number)),
+                let holder = await environment.portHolder(port.protocol, number)
+            else { continue }
+            throw SwarmError(
+                .invalid,
+                "rpc error: code = InvalidArgument desc = port '\(number)' is already in use on this node by "
+                    + "\(holder): stop it, or publish another port")
+        }
+    }
+
+    private struct PortKey: Hashable {
+        let `protocol`: Swarm.TransportProtocol
+        let number: UInt16
+
+        init(_ protocol: Swarm.TransportProtocol, _ number: UInt16) {
+            self.protocol = `protocol`
+            self.number = number
+        }
     }
 }

@@ -1,6 +1,6 @@
 import CausewayModel
 
-/// A packet as the walk sees it: addresses, ports, mark. No payload.
+/// A packet as the walk sees it: addresses, ports and mark, without a payload.
 package struct Packet: Hashable, Codable, Sendable {
     package enum Transport: String, Hashable, Codable, Sendable, CaseIterable {
         case tcp, udp, icmp, icmpv6
@@ -95,7 +95,7 @@ package struct Packet: Hashable, Codable, Sendable {
 }
 
 extension Packet: CustomStringConvertible {
-    /// `203.0.113.9:40000 > 192.0.2.2:8080 tcp`
+    /// Addresses, ports and protocol: `203.0.113.9:40000 > 192.0.2.2:8080 tcp`.
     package var description: String {
         mark == 0 ? header : header + " mark 0x" + String(mark, radix: 16)
     }

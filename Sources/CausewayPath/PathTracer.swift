@@ -20,9 +20,8 @@ package struct PathTracer: Sendable {
 
     /// Traces a packet, and the first packet that answers it.
     ///
-    /// - Parameters:
-    ///   - choice: which candidate of a balancing decision is taken, from 0; the first when there is no such one.
-    ///   - isReturning: whether the answer is walked as well.
+    /// `choice` is the candidate of a balancing decision that is taken, from 0; the first when there is no such one.
+    /// The answer is walked if `isReturning`.
     package func trace(
         _ packet: Packet, from entry: Entry, choice: Int = 0, isReturning: Bool = false
     ) throws(PathError) -> Trace {
@@ -33,12 +32,16 @@ package struct PathTracer: Sendable {
         }
         let verdict = walk.run(from: start)
         var asked = packet
-        if asked.source == Walk.unspecified(packet.family), let first = walk.hops.first(where: { $0.stage.kind == .route }) {
+        if asked.source == Walk.unspecified(packet.family),
+            let first = walk.hops.first(where: { $0.stage.kind == .route })
+        {
             asked.source = first.before.source
             walk.hops[0].before.source = asked.source
         }
         let outward = Trace.Leg(packet: asked, hops: walk.hops, verdict: verdict)
-        guard isReturning, let reply = reply(to: asked, walk, verdict) else { return Trace(outward: outward, reply: nil) }
+        guard isReturning, let reply = reply(to: asked, walk, verdict) else {
+            return Trace(outward: outward, reply: nil)
+        }
         return Trace(outward: outward, reply: reply)
     }
 
@@ -59,7 +62,8 @@ package struct PathTracer: Sendable {
     /// Walks the answer: from the socket, or from the one who sent the reset.
     private func reply(to asked: Packet, _ walk: Walk, _ verdict: Verdict) -> Trace.Leg? {
         let isReset = verdict.outcome == .refused && verdict.answer == "tcp reset"
-        guard verdict.outcome == .delivered || isReset, let at = walk.hops.last.flatMap({ position(of: $0.place) }) else {
+        guard verdict.outcome == .delivered || isReset, let at = walk.hops.last.flatMap({ position(of: $0.place) })
+        else {
             return nil
         }
         var back = walk
@@ -113,10 +117,13 @@ extension PathError: CustomStringConvertible {
             return "\(what) is not published on this host; \(list(known))"
         case .noPort(let target): return "'\(target)' needs a port: write '\(target):PORT', or give --port"
         case .noAddress(let target, let family):
-            return "'\(target)' has no \(family == .ip ? "IPv4" : "IPv6") address here; try \(family == .ip ? "-6" : "without -6")"
-        case .noTask(let service): return "service '\(service)' has no task on this host; `docker service ps \(service)` says why"
+            return
+                "'\(target)' has no \(family == .ip ? "IPv4" : "IPv6") address here; try \(family == .ip ? "-6" : "without -6")"
+        case .noTask(let service):
+            return "service '\(service)' has no task on this host; `docker service ps \(service)` says why"
         case .noWayIn(let address):
-            return "no link of the host leads to \(address), so a packet from there cannot come in; give --from an address that is reachable"
+            return
+                "no link of the host leads to \(address), so a packet from there cannot come in; give --from an address that is reachable"
         case .unknownOrigin(let text, let known):
             return "--from '\(text)' is no address, not 'host', and no task or container of this host; \(list(known))"
         }

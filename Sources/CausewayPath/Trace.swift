@@ -107,11 +107,11 @@ package struct Stage: Hashable, Codable, Sendable {
     package var kind: Kind
     /// The device, the chain, the route's table, the process.
     package var name: String
-    /// `prerouting`, `input`, `forward`, `output`, `postrouting`, `ingress`
+    /// nft's name of the hook: `prerouting`, `input`, and so on.
     package var hook: String?
-    /// `inet causeway`, `iptables filter`
+    /// Family and name: `inet causeway`, `iptables filter`.
     package var table: String?
-    /// `filter`, `nat`, `route`
+    /// The chain's type, or the iptables table: `filter`, `nat`, `mangle`.
     package var chainKind: String?
     package var priority: Int32?
 
@@ -130,7 +130,7 @@ package struct ActedRule: Hashable, Codable, Sendable {
 
 /// One outcome that a balancing decision can have.
 package struct Candidate: Hashable, Codable, Sendable {
-    /// `10.0.1.5:80`
+    /// Address and port, or a chain: `10.0.1.5:80`.
     package var target: String
     package var owner: String?
     /// How many of the `total` slots lead here.
@@ -138,7 +138,7 @@ package struct Candidate: Hashable, Codable, Sendable {
     package var total: Int
     package var isChosen: Bool
 
-    /// `22/64`
+    /// Slots of all slots: `22/64`.
     package var share: String { "\(slots)/\(total)" }
 }
 
@@ -165,7 +165,9 @@ package struct Verdict: Hashable, Codable, Sendable {
     package var processName: String?
     /// What a refused sender gets: `tcp reset`, `icmp port-unreachable`.
     package var answer: String?
-    /// What the walk did not understand on the way. Not empty: the outcome is likely, not sure.
+    /// What the walk did not understand on the way.
+    ///
+    /// Not empty: the outcome is likely, not sure.
     package var uncertain: [String]
 
     init(_ outcome: Outcome, _ place: Place, _ text: String, reason: DropReason? = nil, answer: String? = nil) {
@@ -180,7 +182,8 @@ package struct Verdict: Hashable, Codable, Sendable {
 
 extension Verdict: CustomStringConvertible {
     package var description: String {
-        var line = uncertain.isEmpty ? "\(outcome.rawValue): \(text)" : "uncertain, probably \(outcome.rawValue): \(text)"
+        var line =
+            uncertain.isEmpty ? "\(outcome.rawValue): \(text)" : "uncertain, probably \(outcome.rawValue): \(text)"
         if let reason { line += " (\(reason.rawValue))" }
         return line
     }

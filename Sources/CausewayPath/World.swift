@@ -1,7 +1,9 @@
 import CausewayKernel
 import CausewayModel
 
-/// An inventory with the look-ups that a walk needs. Namespaces are known by their position.
+/// An inventory with the look-ups that a walk needs.
+///
+/// Namespaces are known by their position.
 struct World: Sendable {
     let inventory: Inventory
     private let positions: [UInt64: Int]
@@ -81,9 +83,9 @@ struct World: Sendable {
     struct Identity: Hashable, Sendable {
         var container: String?
         var service: String?
-        /// `web.1`
+        /// Service and slot: `web.1`.
         var task: String?
-        /// `web.1.TASKID`
+        /// With the identifier: `web.1.TASKID`.
         var fullTask: String?
 
         var name: String? { task ?? container }

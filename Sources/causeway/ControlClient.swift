@@ -68,7 +68,8 @@ struct ControlClient {
         let limit = MemoryLayout.size(ofValue: address.sun_path)
         guard socketPath.utf8.count < limit else {
             throw Failure(
-                what: "cannot ask the daemon at '\(socketPath)'", cause: "a socket's path has at most \(limit - 1) bytes",
+                what: "cannot ask the daemon at '\(socketPath)'",
+                cause: "a socket's path has at most \(limit - 1) bytes",
                 remedy: "")
         }
         address.sun_family = sa_family_t(AF_UNIX)

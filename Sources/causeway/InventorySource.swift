@@ -19,7 +19,8 @@ enum InventorySource {
             header = try JSONDecoder().decode(Header.self, from: data)
         } catch {
             throw Failure(
-                what: "'\(file)' is no snapshot", cause: reason(error), remedy: "make one with: causeway snapshot -o FILE")
+                what: "'\(file)' is no snapshot", cause: reason(error),
+                remedy: "make one with: causeway snapshot -o FILE")
         }
         guard header.schema == Inventory.schemaVersion else {
             throw Failure(
@@ -40,7 +41,8 @@ enum InventorySource {
             let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
             guard size <= largest else {
                 throw Failure(
-                    what: "'\(file)' is no snapshot", cause: "it has \(size) bytes; the limit is \(largest)", remedy: "")
+                    what: "'\(file)' is no snapshot", cause: "it has \(size) bytes; the limit is \(largest)", remedy: ""
+                )
             }
             return try Data(contentsOf: URL(fileURLWithPath: file))
         } catch let failure as Failure {

@@ -28,14 +28,14 @@ struct House: Sendable {
         let nodeID = try NodeIdentity.read(stateDirectory: settings.stateDirectory)
         let engine = EngineClient(socketPath: settings.engineSocket)
         let node = LinuxNode(stateDirectory: settings.stateDirectory, logger: labelled("node"))
-        let manager = SwarmManager(
-            store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
-            environment: Outside.environment(settings, nodeID: nodeID, engine: engine), logger: labelled("manager"))
-        let agent = Agent(
-            source: manager, node: node, names: NameServers(service: DNSService()), logger: labelled("agent"))
         let runtime = DockerRuntime(
             engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
             directory: settings.runDirectory, logger: labelled("containers"))
+        let manager = SwarmManager(
+            store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
+            environment: Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime), logger: labelled("manager"))
+        let agent = Agent(
+            source: manager, node: node, names: NameServers(service: DNSService()), logger: labelled("agent"))
         let supervisor = TaskSupervisor(
             runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
             report: { try await manager.report($0) }, logger: labelled("tasks"))
@@ -84,7 +84,10 @@ struct Part: Service {
     init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown { try await body() }
+        try await cancelWhenGracefulShutdown {
+            // Closing the house is a cancellation, and no failure.
+            do { try await body() } catch is CancellationError {}
+        }
     }
 }
 

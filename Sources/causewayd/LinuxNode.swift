@@ -25,7 +25,11 @@ final class LinuxNode: Node {
     }
 
     func createNamespace(_ name: String) async throws(KernelError) {
-        _ = try await NetworkNamespace.create(name: name)
+        let namespace = try await NetworkNamespace.create(name: name)
+        // Before its link is there: what a link starts with it takes from `default`, and keeps.
+        try await namespace.performStep { () throws(KernelError) in
+            for (name, value) in TaskSysctls.defaults.sorted(by: { $0.key < $1.key }) { try Sysctl.write(name, value) }
+        }
     }
 
     func deleteNamespace(_ name: String) async throws(KernelError) {

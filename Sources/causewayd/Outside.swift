@@ -5,6 +5,7 @@ import CausewayKernel
 import CausewayLinux
 import CausewayManager
 import CausewayModel
+import CausewayRuntime
 import CausewaySession
 import CausewayStore
 import Foundation
@@ -12,7 +13,7 @@ import Logging
 
 /// What the manager needs from outside, taken from this host.
 enum Outside {
-    static func environment(_ settings: Settings, nodeID: Swarm.ID, engine: EngineClient) -> ManagerEnvironment {
+    static func environment(_ settings: Settings, nodeID: Swarm.ID, engine: EngineClient, runtime: DockerRuntime) -> ManagerEnvironment {
         ManagerEnvironment(
             now: { .now },
             sleep: { try? await Task.sleep(for: $0.duration) },
@@ -25,13 +26,22 @@ enum Outside {
                 return JoinToken(certificate: certificate, using: &generator).description
             },
             hostRoutes: { try await HostFacts.read().routes.map(\.destination).filter { $0.prefixLength > 0 } },
-            defaultAddress: address)
+            defaultAddress: address,
+            obstacles: { await runtime.preflight().map(\.description) },
+            portHolder: portHolder)
     }
 
     /// 25 characters of `[0-9a-z]`: 129 random bits, so that none comes twice.
     @Sendable static func newID() -> Swarm.ID {
         let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
         return String((0..<25).map { _ in digits[Int.random(in: 0..<digits.count)] })
+    }
+
+    /// A port that this daemon holds for a service is not somebody else's.
+    @Sendable static func portHolder(_ protocol: Swarm.TransportProtocol, _ port: UInt16) async -> String? {
+        guard let holder = try? await PortReservation.holder(`protocol`, port: port), holder.process?.id != getpid()
+        else { return nil }
+        return holder.description
     }
 
     @Sendable static func makeIdentity(_ now: Timestamp) throws -> ClusterIdentity {

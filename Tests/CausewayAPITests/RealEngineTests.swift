@@ -69,7 +69,7 @@ struct RealEngineTests {
             docker run -d --name api-long busybox sh -c 'trap "exit 0" TERM; i=0; while [ $i -lt 3 ]; do echo line $i; i=$((i+1)); sleep 0.2; done; while :; do sleep 0.1; done' >/dev/null
             trap 'docker rm -f api-long >/dev/null' EXIT
             echo piped | docker exec -i api-long cat
-            script -qec "$D exec -it api-long sh -c 'echo tty-\\$((40+2))'" /dev/null | tr -d '\\r'
+            script -qec "$D exec -it api-long sh -c 'echo tty-\\$((40+2))'" /dev/null | grep -ao 'tty-42'
             timeout 2 $D logs -f api-long || true
             echo content > $TMPDIR/api-file; docker cp -q $TMPDIR/api-file api-long:/tmp/f 2>/dev/null || docker cp $TMPDIR/api-file api-long:/tmp/f >/dev/null
             docker cp api-long:/tmp/f - | tar -xO

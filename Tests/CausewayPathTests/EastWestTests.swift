@@ -18,6 +18,13 @@ import Testing
         #expect(trace.counts.stacks == 3)
     }
 
+    @Test func `a task is reached by its address on the network that both share`() throws {
+        let trace = try demo().inventory.ask(Question(target: "web.1", from: "task:client.1"), isReturning: true)
+
+        #expect(trace.outward.packet.description == "10.0.1.20:40000 > 10.0.1.5:80 tcp")
+        #expect(trace.reply?.verdict.outcome == .delivered)
+    }
+
     @Test func `a task of another network is dropped, and by whom is said`() throws {
         let trace = try demo().inventory.ask(Question(target: "web.1", from: "task:other.1"))
 
@@ -58,9 +65,13 @@ import Testing
     }
 
     @Test func `names that nobody has are an error that lists those that are known`() {
-        #expect(throws: PathError.unknownTarget("nosuch", known: [
-            "client", "other", "web", "client.1", "other.1", "web.1", "web.2", "web.3",
-        ])) {
+        #expect(
+            throws: PathError.unknownTarget(
+                "nosuch",
+                known: [
+                    "client", "other", "web", "client.1", "other.1", "web.1", "web.2", "web.3",
+                ])
+        ) {
             _ = try demo().inventory.ask(Question(target: "nosuch"))
         }
         #expect(throws: PathError.noPublishedPort(service: "web", port: 81, known: ["8080/tcp"])) {
@@ -69,7 +80,9 @@ import Testing
         #expect(throws: PathError.malformed("web:0", why: "'0' is no port; ports are 1 to 65535")) {
             _ = try demo().inventory.ask(Question(target: "web:0"))
         }
-        #expect(throws: PathError.unknownOrigin("task:none", known: ["client.1", "other.1", "web.1", "web.2", "web.3"])) {
+        #expect(
+            throws: PathError.unknownOrigin("task:none", known: ["client.1", "other.1", "web.1", "web.2", "web.3"])
+        ) {
             _ = try demo().inventory.ask(Question(target: "web:8080", from: "task:none"))
         }
     }

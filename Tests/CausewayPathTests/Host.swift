@@ -21,7 +21,9 @@ struct Host {
         host.sysctls = ["net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"]
         addLink(&host, 1, "lo", .loopback)
         addLink(&host, 2, "eth0", .other(""))
-        host.addresses = [address("lo", "127.0.0.1/8"), address("eth0", "192.0.2.2/24"), address("eth0", "2001:db8:1::2/64")]
+        host.addresses = [
+            address("lo", "127.0.0.1/8"), address("eth0", "192.0.2.2/24"), address("eth0", "2001:db8:1::2/64"),
+        ]
         host.routes = [
             route("0.0.0.0/0", "eth0", via: "192.0.2.1"), route("192.0.2.0/24", "eth0"),
             route("::/0", "eth0", via: "2001:db8:1::1"), route("2001:db8:1::/64", "eth0"),
@@ -40,7 +42,8 @@ struct Host {
 
     /// A task with its veth, addresses, routes and sources, as the agent makes it.
     mutating func addTask(
-        _ service: String, _ slot: Int, addresses: [String], port: UInt16? = 80, transport: Swarm.TransportProtocol = .tcp
+        _ service: String, _ slot: Int, addresses: [String], port: UInt16? = 80,
+        transport: Swarm.TransportProtocol = .tcp
     ) {
         let number = UInt64(tasks.count)
         let inode = 100 + number
@@ -83,7 +86,9 @@ struct Host {
     }
 
     /// Gives each backend its slots in turn.
-    mutating func publish(_ port: UInt64, to backends: [(String, UInt64)], protocol name: String = "tcp", slots: Int = 64) {
+    mutating func publish(
+        _ port: UInt64, to backends: [(String, UInt64)], protocol name: String = "tcp", slots: Int = 64
+    ) {
         knownPorts.append(Nft.Element(key: [.name(name), .number(port)]))
         guard !backends.isEmpty else { return }
         for slot in 0..<slots {
@@ -168,8 +173,10 @@ extension Host {
                 Nft.Set(name: "vips", key: [.ipv4Address, .integer], data: [.ipv4Address], elements: virtual),
                 Nft.Set(name: "knownports", key: [.inetProtocol, .inetService], elements: knownPorts),
                 Nft.Set(name: "vipaddresses", key: [.ipv4Address], elements: virtualAddresses),
-                Nft.Set(name: "sources", key: [.interfaceName, .ipv4Address], elements: sources.filter { !isV6($0.key) }),
-                Nft.Set(name: "sources6", key: [.interfaceName, .ipv6Address], elements: sources.filter { isV6($0.key) }),
+                Nft.Set(
+                    name: "sources", key: [.interfaceName, .ipv4Address], elements: sources.filter { !isV6($0.key) }),
+                Nft.Set(
+                    name: "sources6", key: [.interfaceName, .ipv6Address], elements: sources.filter { isV6($0.key) }),
                 Nft.Set(name: "same", key: [.ipv4Address, .ipv4Address], flags: ["interval"], elements: same),
             ],
             chains: [source, prerouting, output, refuse, forward, sourceNAT])
@@ -225,10 +232,11 @@ extension Host {
         return Nft.Chain(
             name: "refuse", base: .init(.filter, .prerouting, priority: -90),
             rules: [
-                Nft.Rule([
-                    local, .match(port, .equal, .value(.set("knownports"))),
-                    .match(.meta("l4proto"), .equal, .value(.name("tcp"))), .reject(.tcpReset),
-                ], comment: "no backend"),
+                Nft.Rule(
+                    [
+                        local, .match(port, .equal, .value(.set("knownports"))),
+                        .match(.meta("l4proto"), .equal, .value(.name("tcp"))), .reject(.tcpReset),
+                    ], comment: "no backend"),
                 Nft.Rule([
                     .match(.payload("ip", "daddr"), .equal, .value(.set("vipaddresses"))),
                     .match(.meta("l4proto"), .equal, .value(.name("tcp"))), .reject(.tcpReset),

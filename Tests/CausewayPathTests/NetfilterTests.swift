@@ -74,7 +74,8 @@ import Testing
 
         let trace = try host.inventory.send("203.0.113.9", "192.0.2.2", 22)
 
-        #expect(trace.outward.hops.compactMap { $0.stage.kind == .chain ? $0.action : nil }.suffix(2) == ["accept", "drop"])
+        #expect(
+            trace.outward.hops.compactMap { $0.stage.kind == .chain ? $0.action : nil }.suffix(2) == ["accept", "drop"])
         #expect(trace.verdict.text == "by inet t, chain second: drop")
     }
 
@@ -83,7 +84,8 @@ import Testing
             .verdictMap(
                 key: .payload("tcp", "dport"),
                 in: .anonymousMap([
-                    Nft.Element(key: [.number(80)], verdict: .drop), Nft.Element(key: [.number(22)], verdict: .jump("ssh")),
+                    Nft.Element(key: [.number(80)], verdict: .drop),
+                    Nft.Element(key: [.number(22)], verdict: .jump("ssh")),
                 ]))
         ])
         let ssh = Nft.Chain(name: "ssh", rules: [Nft.Rule([.verdict(.return)]), Nft.Rule([.verdict(.accept)])])

@@ -13,7 +13,26 @@ import Testing
             try demo().inventory.ask(Question(target: "web:8080", from: "host"), isReturning: true),
             try demo().inventory.ask(Question(target: "web.1", from: "task:other.1")),
             try demo().inventory.ask(Question(target: "host:9999")),
+            try demo().inventory.ask(Question(target: "[2001:db8:1:aaaa:bbbb:cccc:dddd:eeee]:8443", from: "host")),
+            try replyThatIsDropped(),
         ]
+    }
+
+    /// Docker's policy drops what comes back from the task.
+    private func replyThatIsDropped() throws -> Trace {
+        var host = demo()
+        host.host.iptables[0].chains[1].rules.insert(
+            IPTables.Rule(
+                text: "-i cw-+ -j DROP", matches: [.incoming("cw-+")], target: .drop), at: 0)
+        return try host.inventory.ask(Question(target: "web:8080"), isReturning: true)
+    }
+
+    @Test func `a reply that is dropped is the verdict`() throws {
+        let trace = try replyThatIsDropped()
+
+        #expect(trace.outward.verdict.outcome == .delivered)
+        #expect(trace.verdict.outcome == .dropped)
+        #expect(trace.verdict.text.contains("-i cw-+ -j DROP"))
     }
 
     @Test func `text fits a hundred columns, and ASCII is ASCII`() throws {
@@ -90,8 +109,14 @@ import Testing
         return picture.matches(of: pattern).compactMap { match in
             guard let x = Double(match.1), let y = Double(match.2) else { return nil }
             let style = match.4.split(separator: " ")
-            let size = style.contains("title") ? 17.0 : style.contains("heading") ? 13 : style.contains("mono") ? 11
-                : style.contains("small") || style.contains("onBadge") ? 10 : 12
+            let size =
+                style.contains("title")
+                ? 17.0
+                : style.contains("heading")
+                    ? 13
+                    : style.contains("mono")
+                        ? 11
+                        : style.contains("small") || style.contains("onBadge") ? 10 : 12
             let isWide = style.contains("mono") || style.contains("address")
             let text = match.5.replacing("&gt;", with: ">").replacing("&lt;", with: "<").replacing("&amp;", with: "&")
             let width = Double(text.count) * size * (isWide ? 0.602 : 0.56)

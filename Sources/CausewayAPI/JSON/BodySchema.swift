@@ -34,7 +34,7 @@ struct BodySchema: Sendable {
 
     /// The body with canonical names and nothing but what is acted on.
     ///
-    /// - Parameter path: Where the body stands, for messages: `TaskTemplate.ContainerSpec`.
+    /// `path`: Where the body stands, for messages: `TaskTemplate.ContainerSpec`.
     func canonicalize(_ body: JSONValue, at path: String = "") throws(APIError) -> JSONValue {
         guard case .object(let given) = body else {
             throw APIError(400, "wrong type of \(path.isEmpty ? "the body" : path): it must be a JSON object")

@@ -25,9 +25,15 @@ struct EventRoutes: Sendable {
             APIResponse(
                 body: .stream { writer in
                     try await withThrowingTaskGroup(of: Void.self) { group in
-                        group.addTask { for try await bytes in theirs { try await writer.write(bytes) } }
-                        group.addTask { try await ours(selection, deadline, writer) }
-                        try await group.waitForAll()
+                        group.addTask {
+                            try await ours(selection, deadline, writer)
+                            // Nothing more of ours: the engine's end is the end.
+                            try await Task.sleep(for: .seconds(Int64(Int32.max)))
+                        }
+                        defer { group.cancelAll() }
+                        for try await bytes in theirs { try await writer.write(bytes) }
+                        guard deadline == nil else { return }
+                        throw EngineError(status: 0, message: "Docker Engine ended its events")
                     }
                 }))
     }

@@ -118,7 +118,7 @@ struct HostAddresses: Sendable {
 
     /// `eth0`, `10.0.0.1`, each with or without a port, to an address.
     ///
-    /// - Parameter keepsPort: Whether the result is `ADDRESS:PORT`, with 2377 if none is given.
+    /// `keepsPort`: Whether the result is `ADDRESS:PORT`, with 2377 if none is given.
     func resolve(_ text: String, keepsPort: Bool) throws(APIError) -> String {
         guard !text.isEmpty else { return "" }
         let (host, port) = try Self.split(text)

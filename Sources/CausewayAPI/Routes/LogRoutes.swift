@@ -74,7 +74,7 @@ struct LogOptions: Sendable {
         self.passedOn = passedOn
     }
 
-    /// - Parameter isLate: Whether the container came while the log was being followed: then all of it is new.
+    /// `isLate`: Whether the container came while the log was being followed: then all of it is new.
     func query(isLate: Bool) -> [(String, String)] { passedOn + [("tail", isLate ? "all" : tail)] }
 }
 

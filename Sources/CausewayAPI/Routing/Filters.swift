@@ -8,7 +8,7 @@ struct Filters: Sendable {
 
     init() {}
 
-    /// - Parameter allowed: The keys that the call knows; another one is refused in Docker's words.
+    /// `allowed`: The keys that the call knows; another one is refused in Docker's words.
     init(_ query: Query, allowed: Set<String>) throws(APIError) {
         guard let text = query["filters"], !text.isEmpty else { return }
         guard case .object(let given) = try Self.parse(text) else {

@@ -8,7 +8,7 @@ struct Route: Sendable {
     let pattern: PathPattern
     let handler: Handler
 
-    /// - Parameter path: `/services/{id}/update`; `{name...}` catches one or more segments.
+    /// `path`: `/services/{id}/update`; `{name...}` catches one or more segments.
     init(_ method: String, _ path: String, _ handler: @escaping Handler) {
         self.method = method
         pattern = PathPattern(path)
@@ -54,7 +54,9 @@ struct PathPattern: Sendable {
     }
 }
 
-/// All of our own calls. What is not among them is Docker Engine's.
+/// All of our own calls.
+///
+/// What is not among them is Docker Engine's.
 struct RouteTable: Sendable {
     enum Match: Sendable {
         case ours(Route.Handler, captures: [String: String])

@@ -16,7 +16,9 @@ final class ByteChannel: Sendable {
         self.reader = NIOLoopBound(reader, eventLoop: channel.eventLoop)
     }
 
-    /// Puts the reader at the end of a new channel's pipeline. To be called on its event loop.
+    /// Puts the reader at the end of a new channel's pipeline.
+    ///
+    /// To be called on the channel's event loop.
     static func wrap(_ channel: any Channel) throws -> ByteChannel {
         let reader = ByteReader()
         try channel.pipeline.syncOperations.addHandler(reader)
@@ -64,7 +66,9 @@ final class ByteChannel: Sendable {
         try await channel.writeAndFlush(bytes).get()
     }
 
-    /// Says that no more bytes come from here. No error if the socket is closed already.
+    /// Says that no more bytes come from here.
+    ///
+    /// No error if the socket is closed already.
     func closeOutput() async {
         do { try await channel.close(mode: .output).get() } catch {}
     }

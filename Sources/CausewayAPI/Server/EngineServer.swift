@@ -36,7 +36,7 @@ package final class EngineServer: Sendable {
     private let routes: RouteTable
     private let stage = Mutex(Stage.new)
 
-    /// - Parameter now: The wall clock, for `until` of `/events`.
+    /// `now`: The wall clock, for `until` of `/events`.
     package init(
         _ configuration: Configuration, control: any SwarmControl, engine: EngineClient, logger: Logger,
         now: @escaping @Sendable () -> Timestamp
@@ -60,7 +60,7 @@ package final class EngineServer: Sendable {
 
     /// Serves until the task is cancelled or ``shutdown()`` is called; then every connection is closed.
     ///
-    /// - Parameter onListening: Called once clients can connect.
+    /// `onListening`: Called once clients can connect.
     package func run(onListening: @escaping @Sendable () async -> Void = {}) async throws {
         let file = try SocketFile(claiming: configuration.socketPath)
         let listener = try await bind()
@@ -83,7 +83,9 @@ package final class EngineServer: Sendable {
         }
     }
 
-    /// Stops listening and closes every connection; ``run(onListening:)`` then returns. May be called at any time.
+    /// Stops listening and closes every connection, so that `run` returns.
+    ///
+    /// May be called at any time.
     package func shutdown() {
         let listener: (any Channel)? = stage.withLock { stage in
             defer { stage = .stopped }

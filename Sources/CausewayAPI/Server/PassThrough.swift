@@ -26,7 +26,7 @@ final class PassThrough: Sendable {
     private let body: BodyScanner
     private let isBodySent: Atomic<Bool>
 
-    /// - Parameter body: What of the request's body is still to come from the client.
+    /// `body`: What of the request's body is still to come from the client.
     init(front: ByteChannel, back: ByteChannel, head: RequestHead, body: BodyScanner) {
         self.front = front
         self.back = back

@@ -34,7 +34,9 @@ final class SocketFile: Sendable {
 
     deinit { close(lock) }
 
-    /// Lets the owner and a group connect. Before that only root can: the kernel asks for write permission.
+    /// Lets the owner and a group connect.
+    ///
+    /// Before that only root can: the kernel asks for write permission.
     func open(to group: String) throws(Refused) {
         if let entry = getgrnam(group), chown(path, 0, entry.pointee.gr_gid) != 0 {
             throw Self.refusal("give to group \(group)", path)
@@ -42,7 +44,9 @@ final class SocketFile: Sendable {
         guard chmod(path, 0o660) == 0 else { throw Self.refusal("set the mode of", path) }
     }
 
-    /// Removes the socket. The lock's file stays: to remove it would let two processes lock two files.
+    /// Removes the socket.
+    ///
+    /// The lock's file stays: to remove it would let two processes lock two files.
     func remove() { unlink(path) }
 
     private static func makeFolder(of path: String) throws(Refused) {

@@ -101,7 +101,7 @@ enum ServiceDefaults {
 
     /// On the way out.
     ///
-    /// - Parameter insertsAll: `?insertDefaults=true`: also what the orchestrator assumes.
+    /// `insertsAll`: `?insertDefaults=true`: also what the orchestrator assumes.
     static func shown(_ spec: Swarm.ServiceSpec, insertsAll: Bool) -> Swarm.ServiceSpec {
         var spec = filled(spec)
         guard insertsAll else { return spec }

@@ -60,7 +60,7 @@ extension Engine {
             case tokens = "JoinTokens"
         }
 
-        /// - Parameter showsTokens: `/info` shows the cluster without them.
+        /// `showsTokens`: `/info` shows the cluster without them.
         init(_ cluster: Swarm.Cluster, showsTokens: Bool) {
             id = cluster.id
             version = cluster.meta.version

@@ -67,7 +67,7 @@ extension Engine {
             case networks = "NetworksAttachments"
         }
 
-        /// - Parameter networks: All networks, by identifier.
+        /// `networks`: All networks, by identifier.
         init(_ task: Swarm.Task, networks: [Swarm.ID: Swarm.Network]) {
             id = task.id
             version = task.meta.version

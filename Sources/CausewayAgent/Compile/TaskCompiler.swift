@@ -64,6 +64,9 @@ struct TaskCompiler {
 
 /// Settings of a task's namespace.
 package enum TaskSysctls {
+    /// What a link of a new namespace starts with: no link-local address, and so nothing to announce.
+    package static let defaults = ["net.ipv6.conf.default.addr_gen_mode": "1"]
+
     /// The task's only neighbour is known beforehand: nothing has to be discovered, announced or defended.
     package static let values = [
         "net.ipv6.conf.eth0.accept_ra": "0",

@@ -75,7 +75,9 @@ enum NameKind: Hashable, Sendable {
 
 /// Constants of a rule against what the packet has.
 enum Matching {
-    /// Whether `atoms` are what `value` says; `nil` when the value is not understood. Named sets are the caller's.
+    /// Whether `atoms` are what `value` says; `nil` when the value is not understood.
+    ///
+    /// Named sets are the caller's.
     static func matches(_ atoms: ArraySlice<Atom>, _ kinds: ArraySlice<NameKind>, _ value: Nft.Value) -> Bool? {
         if case .concatenation(let parts) = value {
             guard parts.count == atoms.count else { return nil }

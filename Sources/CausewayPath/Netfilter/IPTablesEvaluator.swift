@@ -109,8 +109,9 @@ struct IPTablesEvaluator: Sendable {
         switch with {
         case "tcp-reset": "tcp reset"
         case "": "icmp port-unreachable"
-        default: with.replacing("icmp6-", with: "icmpv6 ", maxReplacements: 1)
-            .replacing("icmp-", with: "icmp ", maxReplacements: 1)
+        default:
+            with.replacing("icmp6-", with: "icmpv6 ", maxReplacements: 1)
+                .replacing("icmp-", with: "icmp ", maxReplacements: 1)
         }
     }
 

@@ -37,7 +37,8 @@ extension NftEvaluator {
             let rank = (a.target == "no entry" ? 1 : 0, b.target == "no entry" ? 1 : 0)
             return rank.0 != rank.1 ? rank.0 < rank.1 : NaturalOrder.isBefore(a.owner ?? a.target, b.owner ?? b.target)
         }
-        let chosen = sorted.indices.contains(choice) ? choice : 0
+        let wanted = record.candidates.isEmpty ? choice : 0
+        let chosen = sorted.indices.contains(wanted) ? wanted : 0
         let isDecision = sorted.count > 1 || sorted.first?.target != "no entry"
         if isDecision, record.candidates.isEmpty {
             record.candidates = sorted.enumerated().map { index, item in

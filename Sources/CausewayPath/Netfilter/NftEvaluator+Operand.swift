@@ -60,7 +60,8 @@ extension NftEvaluator {
             }
         case "icmp", "icmpv6":
             guard packet.transport.rawValue == header else { return .absent }
-            return field == "type" ? number(packet.icmpType) : field == "code" ? number(0) : .unknown("\(header) \(field)")
+            return field == "type"
+                ? number(packet.icmpType) : field == "code" ? number(0) : .unknown("\(header) \(field)")
         case "sctp", "dccp", "udplite", "ah", "esp", "gre", "igmp": return .absent
         default: return .unknown("\(header) \(field)")
         }
@@ -99,7 +100,8 @@ extension NftEvaluator {
         if result == "type" {
             let kind = view.routing.type(of: address)
             if let link = keys.contains("iif") ? view.incoming : keys.contains("oif") ? view.outgoing : nil,
-                kind == .local, !view.space.addresses.contains(where: { $0.link == link && $0.address.address == address })
+                kind == .local,
+                !view.space.addresses.contains(where: { $0.link == link && $0.address.address == address })
             {
                 return .known([.text("unicast")])
             }

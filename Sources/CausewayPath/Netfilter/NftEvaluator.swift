@@ -158,20 +158,27 @@ struct NftEvaluator: Sendable {
 
     private mutating func stepMatch(_ left: Nft.Operand, _ op: Nft.Comparison, _ right: Nft.Operand) -> Step {
         if findBalancer(left) != nil, draw == nil {
-            let answer = drawn(left, describe: { $0 == .yes ? "matches" : "does not match" }) { $0.compare(left, op, right) }
-            return answer == .yes ? .next : .stop
+            return step(
+                drawn(
+                    left, describe: { $0 == .yes ? "matches" : "does not match" },
+                    evaluate: { $0.compare(left, op, right) }))
         }
-        switch compare(left, op, right) {
-        case .yes: return .next
-        case .no: return .stop
-        case .unclear(let why): return .unknown(why)
+        return step(compare(left, op, right))
+    }
+
+    private func step(_ answer: Answer) -> Step {
+        switch answer {
+        case .yes: .next
+        case .no: .stop
+        case .unclear(let why): .unknown(why)
         }
     }
 
     private mutating func stepVerdictMap(_ key: Nft.Operand, _ map: Nft.Value) -> Step {
         let found: Lookup<Nft.Verdict>
         if findBalancer(key) != nil, draw == nil {
-            found = drawn(key, describe: { Self.text(of: $0) }) { $0.lookUpVerdict(key, map) }
+            found = drawn(
+                key, describe: { Self.text(of: $0) }, evaluate: { $0.lookUpVerdict(key, map) })
         } else {
             found = lookUpVerdict(key, map)
         }
@@ -217,7 +224,8 @@ struct NftEvaluator: Sendable {
         if let operand = nat.address {
             let value: Evaluated
             if findBalancer(operand) != nil, draw == nil {
-                value = drawn(operand, describe: { Self.text(of: $0) }) { $0.evaluate(operand) }
+                value = drawn(
+                    operand, describe: { Self.text(of: $0) }, evaluate: { $0.evaluate(operand) })
             } else {
                 value = evaluate(operand)
             }
@@ -251,7 +259,8 @@ struct NftEvaluator: Sendable {
     }
 
     static func text(of value: Evaluated) -> String {
-        guard case .known(let atoms) = value else { return "no entry" }
+        if value == .absent { return "no entry" }
+        guard case .known(let atoms) = value else { return "not understood" }
         guard let address = atoms.first?.address else { return "\(atoms)" }
         return Packet.endpoint(address, atoms.dropFirst().first?.number.map { UInt16(truncatingIfNeeded: $0) })
     }

@@ -43,7 +43,7 @@ package struct TextRenderer: Sendable {
     private let glyphs: Glyphs
     private let width: Int
 
-    /// - Parameter width: columns of the widest line; at least 60.
+    /// Lines have at most `width` columns, which are 60 or more.
     package init(isASCII: Bool = false, width: Int = 100) {
         glyphs = isASCII ? .ascii : .unicode
         self.width = max(60, width)
@@ -167,7 +167,8 @@ package struct TextRenderer: Sendable {
     private func candidate(_ candidate: Candidate, among all: [Candidate]) -> Row {
         let shares = all.map(\.share.count).max() ?? 0
         let targets = all.map(\.target.count).max() ?? 0
-        let text = "\(candidate.isChosen ? glyphs.chosen : glyphs.other) "
+        let text =
+            "\(candidate.isChosen ? glyphs.chosen : glyphs.other) "
             + Texts.pad(candidate.share, shares) + "  " + Texts.pad(candidate.target, targets) + "  "
             + (candidate.owner ?? "") + (candidate.isChosen ? " (followed here)" : "")
         return Row(mark: "", text: indent(Texts.shorten(text, width - 6 - Self.label, ellipsis: glyphs.ellipsis)))

@@ -69,7 +69,7 @@ extension Trace.Leg {
 }
 
 extension Place {
-    /// `task web.1`, `host node-a`
+    /// What it is and whose: `task web.1`, `host node-a`.
     var heading: String { kind == .other ? title : "\(kind.rawValue) \(title)" }
 
     /// The heading, and the namespace's own name where it says more.

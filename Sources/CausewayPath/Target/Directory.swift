@@ -38,7 +38,7 @@ struct Directory: Sendable {
             for set in table.sets where set.data == nil { readNames(set) }
         }
         for table in world[0].iptables where table.name == "nat" {
-            for chain in table.chains { chain.rules.forEach { read($0) } }
+            for rule in table.chains.flatMap(\.rules) { read(rule) }
         }
         published.sort { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
         virtualIPs.sort { $0.address < $1.address }
@@ -95,7 +95,9 @@ struct Directory: Sendable {
         var transport: Packet.Transport?
         var port: UInt16?
         for match in rule.matches {
-            if case .protocol(let number) = match { transport = Packet.Transport.allCases.first { $0.number == number } }
+            if case .protocol(let number) = match {
+                transport = Packet.Transport.allCases.first { $0.number == number }
+            }
             if case .destinationPort(let range) = match { port = range.lowerBound }
         }
         guard let transport, let port else { return }
@@ -188,7 +190,9 @@ struct Directory: Sendable {
         let routing = Routing(world[at])
         let usable = world[at].addresses.filter { $0.address.family == family }
         let preferred = routing.decide(RouteQuery(destination: Question.documentation(family))).route
-        if let link = preferred?.link, let own = routing.address(on: link, toward: preferred?.gateway ?? Question.documentation(family)) {
+        if let link = preferred?.link,
+            let own = routing.address(on: link, toward: preferred?.gateway ?? Question.documentation(family))
+        {
             return preferred?.source ?? own
         }
         return usable.map(\.address.address).first { !$0.isLoopback && $0.v6?.isLinkLocal != true }

@@ -34,7 +34,8 @@ package struct Question: Hashable, Sendable {
     /// A client outside that belongs to nobody (RFC 5737, RFC 3849).
     static func documentation(_ family: IPFamily) -> IPAddress {
         family == .ip
-            ? .v4(IPv4Address(rawValue: 203 << 24 | 113 << 8 | 9)) : .v6(IPv6Address(high: 0x2001_0db8_0000_0000, low: 9))
+            ? .v4(IPv4Address(rawValue: 203 << 24 | 113 << 8 | 9))
+            : .v6(IPv6Address(high: 0x2001_0db8_0000_0000, low: 9))
     }
 }
 
@@ -120,8 +121,11 @@ private struct Resolver {
 
     /// The link by which packets from an outside address come in: the one by which the answer would leave.
     private func wayIn(_ source: IPAddress, to destination: IPAddress) throws(PathError) -> String {
-        if let link = Routing(world[0]).decide(RouteQuery(destination: source)).route?.link, link != "lo" { return link }
-        let candidate = world[0].addresses.first { $0.address.address == destination && $0.link != "lo" }
+        if let link = Routing(world[0]).decide(RouteQuery(destination: source)).route?.link, link != "lo" {
+            return link
+        }
+        let candidate =
+            world[0].addresses.first { $0.address.address == destination && $0.link != "lo" }
             ?? world[0].addresses.first { address in
                 address.address.family == source.family && !address.address.address.isLoopback
                     && world.link(0, named: address.link)?.peerIndex == nil
@@ -135,7 +139,9 @@ private struct Resolver {
     private typealias Found = (IPAddress, UInt16?, Packet.Transport)
 
     private func destination(fromInside origin: Origin) throws(PathError) -> Found {
-        if let address = IPAddress(text) { return (address, port, question.transport ?? (port == nil ? ping(address) : .tcp)) }
+        if let address = IPAddress(text) {
+            return (address, port, question.transport ?? (port == nil ? ping(address) : .tcp))
+        }
         if text == "host" || text == world.inventory.hostname { return try host(port) }
         if directory.services.contains(text) { return try service(origin) }
         if let at = directory.namespace(named: text) { return try task(at, origin) }
@@ -165,7 +171,8 @@ private struct Resolver {
         if let port {
             // Not published: the host is asked all the same, so that the answer shows who refuses.
             guard ports.isEmpty, let vip = directory.virtualIP(of: text, question.family) else {
-                throw .noPublishedPort(service: text, port: port, known: ports.map { "\($0.port)/\($0.transport.rawValue)" })
+                throw .noPublishedPort(
+                    service: text, port: port, known: ports.map { "\($0.port)/\($0.transport.rawValue)" })
             }
             return (vip, port, question.transport ?? .tcp)
         }
@@ -182,11 +189,34 @@ private struct Resolver {
         {
             return try host(found.port, found.transport)
         }
-        guard let address = directory.address(of: at, question.family) else {
+        guard let address = nearest(of: at, to: origin) ?? directory.address(of: at, question.family) else {
             throw .noAddress(target: text, question.family)
         }
         let wanted = port ?? listeningPort(at)
         return (address, wanted, question.transport ?? (wanted == nil ? ping(address) : .tcp))
+    }
+
+    /// A task has an address on each of its networks: the one that shares most with the asker's own.
+    private func nearest(of at: Int, to origin: Origin) -> IPAddress? {
+        guard case .namespace(let asker) = origin, asker != 0 else { return nil }
+        func usable(_ position: Int) -> [IPAddress] {
+            world[position].addresses.map(\.address.address).filter {
+                $0.family == question.family && !$0.isLoopback && $0.v6?.isLinkLocal != true
+            }
+        }
+        let own = usable(asker)
+        let ranked = usable(at).map { address in (address, own.map { shared($0, address) }.max() ?? 0) }
+        return ranked.max { $0.1 < $1.1 }?.0
+    }
+
+    /// How many leading bits two addresses have in common.
+    private func shared(_ a: IPAddress, _ b: IPAddress) -> Int {
+        var count = 0
+        for (x, y) in zip(a.bytes, b.bytes) {
+            count += (x ^ y).leadingZeroBitCount
+            if x != y { break }
+        }
+        return count
     }
 
     private func listeningPort(of service: String) -> UInt16? {

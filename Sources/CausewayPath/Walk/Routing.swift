@@ -94,7 +94,8 @@ struct Routing: Sendable {
                 best = route
                 continue
             }
-            let isBetter = (route.destination.prefixLength, known.metric)
+            let isBetter =
+                (route.destination.prefixLength, known.metric)
                 > (known.destination.prefixLength, route.metric)
             if isBetter { best = route }
         }
@@ -160,7 +161,8 @@ extension Routing {
         guard mode > 0 else { return nil }
         let usesMark = setting("src_valid_mark", link, or: true) == 1
         let back = decide(
-            RouteQuery(destination: packet.source, source: packet.destination, mark: usesMark ? packet.mark : 0,
+            RouteQuery(
+                destination: packet.source, source: packet.destination, mark: usesMark ? packet.mark : 0,
                 incoming: link))
         guard back.kind == .unicast, let out = back.route?.link else {
             return (.reversePathFilter, "rp_filter is \(mode) and no route leads back to \(source)")

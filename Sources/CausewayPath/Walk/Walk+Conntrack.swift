@@ -70,16 +70,20 @@ extension Walk {
                 packet.destination = address
             }
             if let port = translation.port { packet.destinationPort = port }
-            connection.changesDestination = packet.destination != connection.reply.source
+            connection.changesDestination =
+                packet.destination != connection.reply.source
                 || packet.destinationPort != connection.reply.sourcePort
             connection.decided.insert(.destination)
         case .source, .masquerade:
-            let address = translation.address ?? links.outgoing.flatMap { link in
-                routing.address(on: link, toward: packet.destination)
-            }
+            let address =
+                translation.address
+                ?? links.outgoing.flatMap { link in
+                    routing.address(on: link, toward: packet.destination)
+                }
             if let address { packet.source = address }
             if let port = translation.port { packet.sourcePort = port }
-            connection.changesSource = packet.source != connection.reply.destination
+            connection.changesSource =
+                packet.source != connection.reply.destination
                 || packet.sourcePort != connection.reply.destinationPort
             connection.decided.insert(.source)
         }
@@ -124,8 +128,10 @@ extension Walk {
         guard before != packet else { return }
         var stage = Stage(.conntrack, "conntrack")
         stage.hook = hook.rawValue
-        let what = part == .source ? "source back to \(packet.sourceText)" : "destination back to \(packet.destinationText)"
-        let text = tracked.direction == .reply
+        let what =
+            part == .source ? "source back to \(packet.sourceText)" : "destination back to \(packet.destinationText)"
+        let text =
+            tracked.direction == .reply
             ? what : part == .source ? "source \(packet.sourceText)" : "destination \(packet.destinationText)"
         add(at, stage, text, from: before)
     }

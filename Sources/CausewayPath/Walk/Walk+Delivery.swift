@@ -38,7 +38,8 @@ extension Walk {
     }
 
     private mutating func closed(_ at: Int) -> Outcome {
-        let answer = packet.transport == .tcp
+        let answer =
+            packet.transport == .tcp
             ? "tcp reset" : packet.family == .ip ? "icmp port-unreachable" : "icmpv6 port-unreachable"
         let text = "nothing listens on \(packet.destinationText) (\(packet.transport.rawValue))"
         add(at, Stage(.socket, "closed port"), "(\(text))")

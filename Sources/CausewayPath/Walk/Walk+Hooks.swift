@@ -70,7 +70,8 @@ extension Walk {
         case .nft(let table, let chain, let base):
             let world = world
             var evaluator = NftEvaluator(
-                view, table: table, choice: choice, ownerOf: { world.owner(of: $0)?.name })
+                view, table: table, choice: hops.allSatisfy(\.candidates.isEmpty) ? choice : 0,
+                ownerOf: { world.owner(of: $0)?.name })
             let run = evaluator.run(chain)
             var stage = Stage(.chain, chain.name)
             stage.hook = base.hook.rawValue

@@ -113,7 +113,8 @@ extension Walk {
         }
         if let question, !packet.answers(question) {
             return drop(
-                at, "leaves \(name) as \(packet.header), but \(question.sourceText) waits for \(question.destinationText)",
+                at,
+                "leaves \(name) as \(packet.header), but \(question.sourceText) waits for \(question.destinationText)",
                 nil)
         }
         return .end(Verdict(.sent, world.place(at), "leaves \(name) as \(packet.header)"))
@@ -139,7 +140,8 @@ extension Walk {
             return .known(answering.link.link.address, "")
         }
         // A bridge with a port of a physical device has more on it than the inventory shows.
-        let isOpen = link.link.kind == .bridge
+        let isOpen =
+            link.link.kind == .bridge
             && world[at].links.contains { $0.controller == link.link.name && $0.peerIndex == nil }
         if isOpen { return .known(nil, "") }
         return .failed("nobody answers for \(nextHop) on \(link.link.name)")
@@ -149,7 +151,8 @@ extension Walk {
     private func segment(
         of link: NamespaceState.Link, _ at: Int
     ) -> [(position: Int, link: NamespaceState.Link)] {
-        func ports(of bridge: String, _ position: Int, except: UInt32?) -> [(position: Int, link: NamespaceState.Link)] {
+        func ports(of bridge: String, _ position: Int, except: UInt32?) -> [(position: Int, link: NamespaceState.Link)]
+        {
             world[position].links.filter { $0.controller == bridge && $0.index != except }
                 .compactMap { world.peer(of: $0, in: position) }
         }

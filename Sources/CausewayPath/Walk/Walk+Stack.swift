@@ -160,8 +160,11 @@ extension Walk {
     }
 
     static func text(of route: Rtnl.Route) -> String {
-        let target = route.destination.prefixLength == 0 ? "default" : route.destination.isHost
-            ? "\(route.destination.address)" : "\(route.destination)"
+        let target =
+            route.destination.prefixLength == 0
+            ? "default"
+            : route.destination.isHost
+                ? "\(route.destination.address)" : "\(route.destination)"
         return target + (route.gateway.map { " via \($0)" } ?? "") + (route.link.map { " dev \($0)" } ?? "")
     }
 

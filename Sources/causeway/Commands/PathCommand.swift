@@ -4,7 +4,7 @@ import CausewayModel
 import CausewayPath
 import Foundation
 
-/// `causeway path TARGET`
+/// The command `causeway path TARGET`.
 struct PathCommand: AsyncParsableCommand {
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, svg, json }
 

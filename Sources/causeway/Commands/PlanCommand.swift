@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// `causeway plan`
+/// The command `causeway plan`.
 struct PlanCommand: ParsableCommand {
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
 

@@ -3,7 +3,7 @@ import CausewayKernel
 import CausewayLinux
 import Foundation
 
-/// `causeway snapshot`
+/// The command `causeway snapshot`.
 struct SnapshotCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",

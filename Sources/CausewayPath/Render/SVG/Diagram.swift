@@ -29,9 +29,10 @@ struct Diagram {
         outward = Self.track(trace.outward, &number)
         reply = trace.reply.map { Self.track($0, &number) }
         let keys = outward.anchors.map { Self.key($0) }
-        isMirrored = reply.map { track in
-            Array(keys.reversed().prefix(track.anchors.count)) == track.anchors.map { Self.key($0) }
-        } ?? true
+        isMirrored =
+            reply.map { track in
+                Array(keys.reversed().prefix(track.anchors.count)) == track.anchors.map { Self.key($0) }
+            } ?? true
     }
 
     private static func key(_ item: Item) -> String {

@@ -1,4 +1,6 @@
-/// Where everything stands. The outward path runs along `upper`, the reply along `lower`.
+/// Where everything stands.
+///
+/// The outward path runs along `upper`, the reply along `lower`.
 struct DiagramLayout {
     struct Box {
         var item: Diagram.Item
@@ -30,7 +32,7 @@ struct DiagramLayout {
     /// Left of the first space, for the client's own line.
     private static let outside = 60.0
 
-    /// - Parameter reply: drawn along the same anchors, which it must mirror.
+    /// Lays out one direction, or both: a reply must mirror the outward track.
     init(_ outward: Diagram.Track, reply: Diagram.Track?) {
         let segments = outward.segments.count
         var back: [[Diagram.Item]] = Array(repeating: [], count: segments)
@@ -62,7 +64,8 @@ struct DiagramLayout {
             let upper = outward.segments[index]
             let lower = back[index]
             let room = max(Self.total(upper), Self.total(lower))
-            let isLastInSpace = index + 1 == outward.anchors.count
+            let isLastInSpace =
+                index + 1 == outward.anchors.count
                 || outward.anchors[index + 1].hop.place.namespace != name
             outwardTables.append(Self.spread(upper, from: x, room: room))
             replyTables.append(Self.spread(lower, from: x, room: room))
@@ -73,7 +76,8 @@ struct DiagramLayout {
     }
 
     private mutating func endSpace(_ x: inout Double, _ last: Diagram.Item, hasTables: Bool) {
-        if last.role == .device, !hasTables, let box = anchors.last, spaces.last.map({ box.middle > $0.x + 1 }) ?? false {
+        if last.role == .device, !hasTables, let box = anchors.last, spaces.last.map({ box.middle > $0.x + 1 }) ?? false
+        {
             x = box.middle
         } else {
             x += 24
@@ -82,7 +86,9 @@ struct DiagramLayout {
         let least = Self.nameWidth(spaces.last?.place) + 56
         if let start = spaces.last?.x, x < start + least {
             let more = start + least - x
-            if last.role == .device || last.role == .socket, !hasTables, !anchors.isEmpty { anchors[anchors.count - 1].x += more }
+            if last.role == .device || last.role == .socket, !hasTables, !anchors.isEmpty {
+                anchors[anchors.count - 1].x += more
+            }
             x += more
         }
         spaces[spaces.count - 1].end = x

@@ -58,7 +58,9 @@ struct DiagramLegend {
             y += Self.line
         }
         let columns = Int((room - 28) / (11 * SVGCanvas.monospace))
-        let comments = hop.rules.compactMap(\.comment).filter { comment in !hop.rules.contains { $0.text.contains(comment) } }
+        let comments = hop.rules.compactMap(\.comment).filter { comment in
+            !hop.rules.contains { $0.text.contains(comment) }
+        }
         let rules = hop.rules.map { $0.chain == hop.stage.name ? $0.text : "\($0.chain): \($0.text)" }
         for text in rules + comments.map({ "# " + $0 }) {
             for line in Texts.wrap(text, columns) {
@@ -85,9 +87,11 @@ struct DiagramLegend {
             let part = full * Double(candidate.slots) / Double(max(1, candidate.total))
             canvas.rect(x, y - 9, full, 10, "bar")
             canvas.rect(x, y - 9, max(2, part), 10, candidate.isChosen ? "barChosen" : "badge")
-            let text = Texts.pad(candidate.share, 8) + Texts.pad(candidate.target, targets) + "  "
+            let text =
+                Texts.pad(candidate.share, 8) + Texts.pad(candidate.target, targets) + "  "
                 + (candidate.owner ?? "") + (candidate.isChosen ? " (followed here)" : "")
-            canvas.text(text.replacing(" ", with: "\u{a0}"), x + full + 10, y, candidate.isChosen ? "mono bold" : "mono")
+            canvas.text(
+                text.replacing(" ", with: "\u{a0}"), x + full + 10, y, candidate.isChosen ? "mono bold" : "mono")
             y += Self.line
         }
         if hop.candidates.count > most {

@@ -222,7 +222,8 @@ extension DiagramPicture {
 
     private func leaders(_ labels: [Label], from edge: Double, to line: Double, _ canvas: inout SVGCanvas) {
         for label in labels where label.hasLeader {
-            let outer = edge < line
+            let outer =
+                edge < line
                 ? edge - 20 - Double(label.lane) * Self.laneHeight : edge + 24 + Double(label.lane) * Self.laneHeight
             canvas.line(label.x, outer, label.x, line, "leader")
         }

@@ -1,4 +1,6 @@
-/// Writes SVG elements. Coordinates are whole or half pixels, so that the text is the same everywhere.
+/// Writes SVG elements.
+///
+/// Coordinates are whole or half pixels, so that the text is the same everywhere.
 struct SVGCanvas {
     private(set) var elements: [String] = []
 
@@ -21,7 +23,8 @@ struct SVGCanvas {
 
     mutating func circle(_ x: Double, _ y: Double, _ radius: Double, _ style: String) {
         elements.append(
-            "<circle cx=\"\(Self.number(x))\" cy=\"\(Self.number(y))\" r=\"\(Self.number(radius))\" class=\"\(style)\"/>")
+            "<circle cx=\"\(Self.number(x))\" cy=\"\(Self.number(y))\" r=\"\(Self.number(radius))\" class=\"\(style)\"/>"
+        )
     }
 
     mutating func path(_ commands: String, _ style: String) {
@@ -32,11 +35,12 @@ struct SVGCanvas {
         path("M\(Self.number(x1)) \(Self.number(y1))L\(Self.number(x2)) \(Self.number(y2))", style)
     }
 
-    /// - Parameter anchor: `start`, `middle` or `end`.
+    /// Text that begins at a point, or is centred there (`middle`), or ends there (`end`).
     mutating func text(_ text: String, _ x: Double, _ y: Double, _ style: String, anchor: String = "start") {
         let position = anchor == "start" ? "" : " text-anchor=\"\(anchor)\""
         elements.append(
-            "<text x=\"\(Self.number(x))\" y=\"\(Self.number(y))\"\(position) class=\"\(style)\">\(Self.escape(text))</text>")
+            "<text x=\"\(Self.number(x))\" y=\"\(Self.number(y))\"\(position) class=\"\(style)\">\(Self.escape(text))</text>"
+        )
     }
 
     /// Text that reads upwards, centred at a point.

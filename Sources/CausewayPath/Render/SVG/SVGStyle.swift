@@ -1,4 +1,6 @@
-/// Colours and fonts. Light is the default; a reader who prefers dark gets dark.
+/// Colours and fonts.
+///
+/// Light is the default; a reader who prefers dark gets dark.
 enum SVGStyle {
     static let sheet = """
         text{font-family:"DejaVu Sans",Verdana,"Segoe UI",Helvetica,Arial,sans-serif;font-size:12px;fill:#1f2933}
