@@ -64,6 +64,9 @@ enum InventorySource {
         @unknown default: return "\(error)"
         }
         let place = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
-        return place.isEmpty ? context.debugDescription : "\(context.debugDescription) (at \(place))"
+        let words =
+            context.debugDescription.hasSuffix(".")
+            ? String(context.debugDescription.dropLast()) : context.debugDescription
+        return place.isEmpty ? words : "\(words) (at \(place))"
     }
 }

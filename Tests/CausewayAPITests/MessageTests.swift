@@ -1,7 +1,8 @@
-@testable import CausewayAPI
 import NIOCore
 import NIOHTTP1
 import Testing
+
+@testable import CausewayAPI
 
 /// Where a message ends, however its bytes come.
 @Suite struct MessageTests {

@@ -13,12 +13,14 @@ import Testing
         case "/v1.41/info": try socket.answer(#"{"ID":"x","NCPU":2,"Swarm":{"NodeID":""}}"#)
         case "/v1.41/version":
             try socket.answer(
-                #"{"Version":"20.10","ApiVersion":"1.41","Components":[{"Name":"Engine","Details":{"ApiVersion":"1.41"}}]}"#)
+                #"{"Version":"20.10","ApiVersion":"1.41","Components":[{"Name":"Engine","Details":{"ApiVersion":"1.41"}}]}"#
+            )
         case "/v1.41/distribution/slow:1/json":
             // Longer than the server waits.
             Thread.sleep(forTimeInterval: 2)
         case "/v1.41/images/slow:1/json":
-            try socket.answer(#"{"RepoDigests":["other@sha256:bad","slow@sha256:abc"],"Architecture":"amd64","Os":"linux"}"#)
+            try socket.answer(
+                #"{"RepoDigests":["other@sha256:bad","slow@sha256:abc"],"Architecture":"amd64","Os":"linux"}"#)
         case "/v1.41/events":
             try socket.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
             try socket.send("3\r\n{}\n\r\n")
@@ -155,7 +157,8 @@ import Testing
             #expect(shown.body.contains(#""Scope":"swarm""#))
             #expect(shown.body.contains(#""State":"running""#))
 
-            let filter = "%7B%22_up-to-date%22%3A%7B%22true%22%3Atrue%7D%2C%22service%22%3A%7B%22\(service.id)%22%3Atrue%7D%7D"
+            let filter =
+                "%7B%22_up-to-date%22%3A%7B%22true%22%3Atrue%7D%2C%22service%22%3A%7B%22\(service.id)%22%3Atrue%7D%7D"
             let current = try await house.call("GET", "/v1.50/tasks?filters=\(filter)").list
             #expect(current.compactMap { $0["ID"] as? String } == [task.id])
             #expect(try await house.call("GET", "/v1.50/tasks").list.count == 2)

@@ -6,12 +6,13 @@ import Testing
 /// What is not ours goes to Docker Engine, and comes back, as it is.
 @Suite(.serialized) struct PassThroughTests {
     @Test func `a request reaches the engine with its version rewritten and nothing else`() async throws {
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.send("HTTP/1.1 201 Created\r\nX-b: 2\r\nx-A: 1\r\nContent-Length: 4\r\n\r\n{}\r\n")
-        }) { house in
+        } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
-                try client.send("GET /v1.50/containers/json?all=1&x=%2F HTTP/1.1\r\nHost: d\r\nX-odd:  v \r\nuser-agent: t\r\n\r\n")
+                try client.send(
+                    "GET /v1.50/containers/json?all=1&x=%2F HTTP/1.1\r\nHost: d\r\nX-odd:  v \r\nuser-agent: t\r\n\r\n")
                 return try client.receive(until: "{}\r\n")
             }
 
@@ -24,7 +25,9 @@ import Testing
     }
 
     @Test func `an older version than the engine's, and none, go through as they are`() async throws {
-        try await House.with(script: { _, socket in try socket.answer("[]") }) { house in
+        try await House.with { _, socket in
+            try socket.answer("[]")
+        } during: { house in
             _ = try await house.call("GET", "/v1.30/images/json")
             _ = try await house.call("GET", "/images/json")
 
@@ -33,10 +36,10 @@ import Testing
     }
 
     @Test func `one connection carries requests to us and to the engine in turn`() async throws {
-        try await House.with(script: { head, socket in
+        try await House.with { head, socket in
             if head.hasPrefix("POST") { _ = try socket.receive(count: 5) }
             try socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
-        }) { house in
+        } during: { house in
             let seen = try await blocking {
                 let client = try RawSocket.connect(house.socket)
                 var seen: [String] = []
@@ -57,15 +60,17 @@ import Testing
 
     @Test func `a hijacked connection is closed one direction at a time, client first`() async throws {
         let heard = Mutex("")
-        try await House.with(script: { head, socket in
+        try await House.with { head, socket in
             let body = try socket.receive(count: 13)
-            try socket.send("HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+            try socket.send(
+                "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+            )
             try socket.send("ready\n")
             let input = try socket.receiveToEnd()
             heard.withLock { $0 = body + "|" + input }
             try socket.send("last words")
             socket.hangUp()
-        }) { house in
+        } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
                 try client.send(
@@ -85,16 +90,17 @@ import Testing
     @Test func `a hijacked connection is closed one direction at a time, engine first`() async throws {
         let heard = Mutex("")
         let done = DispatchSemaphore(value: 0)
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nout")
             socket.finishSending()
             let input = try socket.receiveToEnd()
             heard.withLock { $0 = input }
             done.signal()
-        }) { house in
+        } during: { house in
             try await blocking {
                 let client = try RawSocket.connect(house.socket)
-                try client.send("POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+                try client.send(
+                    "POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
                 #expect(try client.receiveToEnd().hasSuffix("out"))
                 try client.send("still here")
                 client.finishSending()
@@ -106,12 +112,14 @@ import Testing
     }
 
     @Test func `an upgrade that the engine refuses is an ordinary answer`() async throws {
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.answer("{\"message\":\"No such exec\"}", status: "404 Not Found")
-        }) { house in
+        } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
-                try client.send("POST /exec/1/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}")
+                try client.send(
+                    "POST /exec/1/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}"
+                )
                 return try client.receive(until: "exec\"}")
             }
             #expect(answer.hasPrefix("HTTP/1.1 404"))
@@ -119,11 +127,11 @@ import Testing
     }
 
     @Test func `an answer without a length ends with the connection`() async throws {
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.send("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\none ")
             try socket.send("two")
             socket.hangUp()
-        }) { house in
+        } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
                 try client.send("GET /containers/x/logs HTTP/1.1\r\nHost: d\r\n\r\n")
@@ -135,11 +143,11 @@ import Testing
 
     @Test func `a client that goes takes its request with it`() async throws {
         let ended = DispatchSemaphore(value: 0)
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             _ = try socket.receiveToEnd()
             ended.signal()
-        }) { house in
+        } during: { house in
             try await blocking {
                 do {
                     let client = try RawSocket.connect(house.socket)
@@ -152,10 +160,10 @@ import Testing
     }
 
     @Test func `an engine that breaks off breaks the answer off`() async throws {
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
             socket.hangUp()
-        }) { house in
+        } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
                 try client.send("GET /images/x/get HTTP/1.1\r\nHost: d\r\n\r\n")
@@ -166,29 +174,47 @@ import Testing
     }
 
     @Test func `an answer that comes before the upload is complete reaches the client`() async throws {
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             _ = try socket.receive(10)
             try socket.answer("{\"message\":\"no\"}", status: "400 Bad Request")
             socket.hangUp()
-        }) { house in
+        } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
-                try client.send("POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n")
+                try client.send(
+                    "POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n")
                 return try client.receive(until: "no\"}")
             }
             #expect(answer.hasPrefix("HTTP/1.1 400"))
         }
     }
 
+    @Test func `a body that ends early ends early for the engine too`() async throws {
+        try await House.with { _, socket in
+            let body = try socket.receiveToEnd()
+            try socket.answer("{\"message\":\"got \(body)\"}", status: "400 Bad Request")
+        } during: { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 10\r\n\r\nhalf")
+                client.finishSending()
+                return try client.receiveToEnd()
+            }
+            #expect(answer.hasSuffix(#"{"message":"got half"}"#))
+        }
+    }
+
     @Test func `the engine's own 100 Continue is passed on`() async throws {
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.send("HTTP/1.1 100 Continue\r\n\r\n")
             _ = try socket.receive(count: 3)
             try socket.answer("{}")
-        }) { house in
+        } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
-                try client.send("PUT /containers/x/archive HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+                try client.send(
+                    "PUT /containers/x/archive HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+                )
                 #expect(try client.receive(until: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
                 try client.send("tar")
                 return try client.receive(until: "{}")
@@ -198,7 +224,7 @@ import Testing
     }
 
     @Test func `an engine that is not there is a clear answer`() async throws {
-        try await House.with { house in
+        try await House.with(script: nil) { house in
             let reply = try await house.call("GET", "/v1.50/containers/json")
 
             #expect(reply.status == 502)
@@ -211,7 +237,7 @@ import Testing
     @Test func `a large download and a large upload stay out of memory`() async throws {
         let size = 512 << 20
         let received = Mutex(0)
-        try await House.with(script: { head, socket in
+        try await House.with { head, socket in
             let block = [UInt8](repeating: 7, count: 1 << 20)
             if head.hasPrefix("GET") {
                 try socket.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
@@ -222,7 +248,7 @@ import Testing
                 received.withLock { $0 = count }
                 try socket.answer("{}")
             }
-        }) { house in
+        } during: { house in
             let before = residentBytes()
             let downloaded = try await blocking {
                 let client = try RawSocket.connect(house.socket)
@@ -249,14 +275,14 @@ import Testing
     @Test func `a reader that stops stops the engine, and nothing is lost`() async throws {
         let size = 64 << 20
         let sent = Mutex(0)
-        try await House.with(script: { _, socket in
+        try await House.with { _, socket in
             try socket.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
             let block = [UInt8](repeating: 7, count: 1 << 16)
             for _ in 0..<(size >> 16) {
                 try socket.send(block)
                 sent.withLock { $0 += block.count }
             }
-        }) { house in
+        } during: { house in
             let client = try RawSocket.connect(house.socket)
             try await blocking {
                 try client.send("GET /images/x/get HTTP/1.1\r\nHost: d\r\n\r\n")

@@ -1,8 +1,9 @@
-@testable import CausewayAPI
 import CausewayEngine
 import CausewayModel
 import NIOCore
 import Testing
+
+@testable import CausewayAPI
 
 /// How targets, parameters and values are read.
 @Suite struct ReadingTests {
@@ -45,6 +46,14 @@ import Testing
         #expect(DistributionRoutes.repository(of: image) == expected)
     }
 
+    @Test(arguments: [
+        ("e30=", false), ("e30", false), ("bnVsbA==", false), ("", false),
+        // {"serveraddress":"x"}, {"username":"u"}, and no base64 at all
+        ("eyJzZXJ2ZXJhZGRyZXNzIjoieCJ9", false), ("eyJ1c2VybmFtZSI6InUifQ==", true), ("!!!!", true),
+    ]) func `credentials are told from their absence`(_ header: String, _ expected: Bool) {
+        #expect(RegistryAuth.holdsCredentials(header) == expected)
+    }
+
     @Test func `links stand for their first usable address`() throws {
         let host = HostAddresses([
             "eth0": [IPAddress("fe80::1")!, IPAddress("2001:db8::1")!, IPAddress("192.0.2.7")!], "down": [],
@@ -80,7 +89,8 @@ import Testing
         func read(_ text: String) throws -> JSONValue { try schema.canonicalize(JSON.parse(ByteBuffer(string: text))) }
 
         #expect(try read(#"{"port":80,"Unknown":{"x":1},"delay":null}"#) == .object(["Port": .integer(80)]))
-        #expect(try read(#"{"Labels":{"A":null,"a":"x"}}"#)["Labels"] == .object(["A": .string(""), "a": .string("x")]))
+        #expect(
+            try read(#"{"Labels":{"A":null,"a":"x"}}"#)["Labels"] == .object(["A": .string(""), "a": .string("x")]))
         for bad in [#"{"Port":65536}"#, #"{"Port":-1}"#, #"{"Port":1.5}"#, #"{"Port":"80"}"#] {
             let error = #expect(throws: APIError.self) { try read(bad) }
             #expect(error?.message == "invalid value of Port: it must be a whole number from 0 to 65535")

@@ -46,11 +46,14 @@ struct RealEngineTests {
         return await result.value
     }
 
-    @Test(arguments: RealEngine.clients) func `run, with and without a terminal, and with input`(_ client: String) async throws {
+    @Test(arguments: RealEngine.clients) func `run, with and without a terminal, and with input`(_ client: String)
+        async throws
+    {
         let plain = try await run(client, "docker run --rm --name api-run busybox echo hi")
         #expect(plain == (0, "hi\n"))
 
-        let status = try await run(client, "docker run --rm --name api-run busybox sh -c 'echo out; echo err >&2; exit 7'")
+        let status = try await run(
+            client, "docker run --rm --name api-run busybox sh -c 'echo out; echo err >&2; exit 7'")
         #expect(status.status == 7)
         #expect(Set(status.output.split(separator: "\n")) == ["out", "err"])
 
@@ -61,7 +64,9 @@ struct RealEngineTests {
         #expect(terminal.output.contains("/dev/pts/0"))
     }
 
-    @Test(arguments: RealEngine.clients) func `exec, logs, cp, events and stop of a container`(_ client: String) async throws {
+    @Test(arguments: RealEngine.clients) func `exec, logs, cp, events and stop of a container`(_ client: String)
+        async throws
+    {
         let result = try await run(
             client,
             """
@@ -103,7 +108,9 @@ struct RealEngineTests {
         #expect(result.output == "same\nLoaded image: api-built:latest\n")
     }
 
-    @Test(arguments: RealEngine.clients) func `the swarm's commands before a manager that is made up`(_ client: String) async throws {
+    @Test(arguments: RealEngine.clients) func `the swarm's commands before a manager that is made up`(_ client: String)
+        async throws
+    {
         let result = try await run(
             client,
             """

@@ -42,13 +42,17 @@ struct Refusal: Sendable, CustomTestStringConvertible {
 
 @Suite(.serialized) struct RefusalTests {
     static let unsupported: [Refusal] = [
-        .container(#""Secrets":[{"SecretID":"s"}]"#, 501, "TaskTemplate.ContainerSpec.Secrets (--secret) is not supported"),
+        .container(
+            #""Secrets":[{"SecretID":"s"}]"#, 501, "TaskTemplate.ContainerSpec.Secrets (--secret) is not supported"),
         .container(#""configs":[{"ConfigID":"s"}]"#, 501, "TaskTemplate.ContainerSpec.Configs (--config)"),
         .container(#""Healthcheck":{"Test":["CMD","x"]}"#, 501, "ContainerSpec.Healthcheck (--health-cmd)"),
         .container(#""OomScoreAdj":5"#, 501, "--oom-score-adj"),
         .container(#""Privileges":{"NoNewPrivileges":true}"#, 501, "Privileges.NoNewPrivileges"),
-        .container(#""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"Subpath":"y"}}]"#, 501, "ContainerSpec.Mounts[0].VolumeOptions.Subpath"),
-        .template(#""Placement":{"Preferences":[{"Spread":{"SpreadDescriptor":"node.labels.x"}}]}"#, 501, "--placement-pref"),
+        .container(
+            #""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"Subpath":"y"}}]"#, 501,
+            "ContainerSpec.Mounts[0].VolumeOptions.Subpath"),
+        .template(
+            #""Placement":{"Preferences":[{"Spread":{"SpreadDescriptor":"node.labels.x"}}]}"#, 501, "--placement-pref"),
         .template(#""Resources":{"Limits":{"GenericResources":[{"x":1}]}}"#, 501, "--generic-resource"),
         .template(#""Runtime":"plugin""#, 501, "TaskTemplate.Runtime"),
         .service(#""Mode":{"GlobalJob":{}}"#, 501, "Mode.GlobalJob (--mode global-job)"),
@@ -60,8 +64,12 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         .network(#""IPAM":{"Driver":"dhcp"}"#, 501, "IPAM.Driver (--ipam-driver)"),
         .network(#""EnableIPv4":false"#, 501, "--ipv4=false"),
         Refusal("POST", "/swarm/join", body: "{}", 503, "already part of a swarm"),
-        Refusal("POST", "/swarm/update?version=3", body: #"{"EncryptionConfig":{"AutoLockManagers":true}}"#, 501, "--autolock"),
-        Refusal("POST", "/swarm/update?version=3", body: #"{"CAConfig":{"ExternalCAs":[{"URL":"x"}]}}"#, 501, "--external-ca"),
+        Refusal(
+            "POST", "/swarm/update?version=3", body: #"{"EncryptionConfig":{"AutoLockManagers":true}}"#, 501,
+            "--autolock"),
+        Refusal(
+            "POST", "/swarm/update?version=3", body: #"{"CAConfig":{"ExternalCAs":[{"URL":"x"}]}}"#, 501,
+            "--external-ca"),
         Refusal("POST", "/swarm/update?version=3", body: #"{"CAConfig":{"ForceRotate":1}}"#, 501, "swarm ca --rotate"),
         Refusal("POST", "/secrets/create", body: #"{"Name":"s","Data":"eA=="}"#, 501, "secrets (docker secret create)"),
     ]
@@ -78,19 +86,28 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal("POST", "/services/create", body: "{bad", 400, "invalid JSON"),
         Refusal("POST", "/services/create", body: "[]", 400, "must be a JSON object"),
         Refusal("POST", "/services/create", body: "", 400, "the body is empty"),
-        Refusal("POST", "/services/create", body: #"{"Name":5,"TaskTemplate":{"ContainerSpec":{"Image":"i"}}}"#, 400, "wrong type of Name"),
+        Refusal(
+            "POST", "/services/create", body: #"{"Name":5,"TaskTemplate":{"ContainerSpec":{"Image":"i"}}}"#, 400,
+            "wrong type of Name"),
         Refusal("POST", "/services/create", body: #"{"Name":"x"}"#, 400, "mismatched Runtime and *Spec fields"),
-        Refusal("POST", "/services/create", body: #"{"Name":"x","TaskTemplate":{"ContainerSpec":{}}}"#, 400, "ContainerSpec: image reference must be provided"),
+        Refusal(
+            "POST", "/services/create", body: #"{"Name":"x","TaskTemplate":{"ContainerSpec":{}}}"#, 400,
+            "ContainerSpec: image reference must be provided"),
         .service(#""EndpointSpec":{"Ports":[{"TargetPort":70000}]}"#, 400, "EndpointSpec.Ports[0].TargetPort"),
         .service(#""EndpointSpec":{"Mode":"bogus"}"#, 400, "EndpointSpec.Mode"),
         Refusal("GET", "/services?filters=%7B%22bogus%22%3A%5B%22x%22%5D%7D", 400, "Invalid filter 'bogus'"),
         Refusal("GET", "/services?filters=%7Bbad", 400, "invalid filters '{bad'"),
-        Refusal("GET", "/tasks?filters=%7B%22desired-state%22%3A%5B%22x%22%5D%7D", 400, "Invalid desired-state filter: 'x'"),
+        Refusal(
+            "GET", "/tasks?filters=%7B%22desired-state%22%3A%5B%22x%22%5D%7D", 400, "Invalid desired-state filter: 'x'"),
         Refusal("POST", "/swarm/update", body: "{}", 400, "invalid swarm version ''"),
-        Refusal("POST", "/swarm/update?version=2", body: "{}", 500, "rpc error: code = Unknown desc = update out of sequence"),
+        Refusal(
+            "POST", "/swarm/update?version=2", body: "{}", 500,
+            "rpc error: code = Unknown desc = update out of sequence"),
         Refusal("POST", "/nodes/self/update?version=3", body: #"{"Availability":"gone"}"#, 400, "Availability"),
         Refusal("DELETE", "/nodes/self", 400, "is not down and can't be removed"),
-        Refusal("POST", "/networks/create", body: #"{"Name":"bridge","Driver":"overlay"}"#, 403, "predefined bridge network"),
+        Refusal(
+            "POST", "/networks/create", body: #"{"Name":"bridge","Driver":"overlay"}"#, 403, "predefined bridge network"
+        ),
         Refusal("POST", "/networks/create", body: #"{"Name":" ","Driver":"overlay"}"#, 400, "invalid network name"),
         Refusal("POST", "/swarm/init", body: "{}", 503, "already part of a swarm"),
         Refusal("GET", "/services/svc/logs", 404, "service svc not found"),
@@ -119,7 +136,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test func `a name in use, a stale version and an ambiguous beginning are refused in Docker's words`() async throws {
+    @Test func `a name in use, a stale version and an ambiguous beginning are refused in Docker's words`() async throws
+    {
         try await House.with(script: OwnRoutesTests.engine) { house in
             _ = try await house.call("POST", "/services/create", Bodies.cliService)
             _ = try await house.call("POST", "/services/create", Bodies.dockerPyService)
@@ -148,7 +166,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
 
             let chunked = try await blocking {
                 let client = try RawSocket.connect(house.socket)
-                try client.send("POST /services/create HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
+                try client.send(
+                    "POST /services/create HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
                 for _ in 0..<20 { try client.send("64\r\n\(String(repeating: "x", count: 100))\r\n") }
                 try client.send("0\r\n\r\n")
                 return try Reply(client.receiveToEnd())

@@ -1,8 +1,9 @@
-@testable import CausewayAPI
 import CausewayEngine
 import Foundation
 import Logging
 import Testing
+
+@testable import CausewayAPI
 
 /// Who may serve a path, and what is left of it.
 @Suite struct SocketTests {

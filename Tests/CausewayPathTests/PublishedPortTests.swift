@@ -163,4 +163,17 @@ import Testing
         #expect(
             trace.reply?.verdict.text == "leaves eth0 as [2001:db8:1::2]:8080 > [2001:db8::9]:40000 tcp")
     }
+
+    @Test func `unrelated services do not change the answer`() throws {
+        var host = demo()
+        for number in 0..<200 {
+            let address = "10.9.\(number).5"
+            host.publish(UInt64(20_000 + number), to: [(address, 80)])
+            host.addVirtualIP("10.8.\(number).2", to: [address])
+        }
+
+        #expect(
+            try host.inventory.ask(Question(target: "web:8080"), isReturning: true)
+                == demo().inventory.ask(Question(target: "web:8080"), isReturning: true))
+    }
 }

@@ -103,7 +103,9 @@ struct ChunkScanner: Sendable {
         case .restOfSizeLine(let size):
             if isNewline { state = Self.afterSize(size) }
         case .endOfData:
-            guard isNewline || byte == UInt8(ascii: "\r") else { throw HTTPFault(400, "a chunk is longer than its size") }
+            guard isNewline || byte == UInt8(ascii: "\r") else {
+                throw HTTPFault(400, "a chunk is longer than its size")
+            }
             if isNewline { state = .size(0, digits: 0) }
         case .trailer(let length):
             if isNewline {

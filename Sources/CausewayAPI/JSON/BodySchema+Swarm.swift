@@ -19,8 +19,10 @@ extension BodySchema {
     ]
 
     static let swarmInit: BodySchema = [
-        "ListenAddr": .value, "AdvertiseAddr": .value, "DataPathAddr": .value, "DataPathPort": .integer(0...4_294_967_295),
-        "ForceNewCluster": .value, "Availability": .value, "DefaultAddrPool": .value, "SubnetSize": .integer(0...4_294_967_295),
+        "ListenAddr": .value, "AdvertiseAddr": .value, "DataPathAddr": .value,
+        "DataPathPort": .integer(0...4_294_967_295),
+        "ForceNewCluster": .value, "Availability": .value, "DefaultAddrPool": .value,
+        "SubnetSize": .integer(0...4_294_967_295),
         "AutoLockManagers": .refused("--autolock"),
         "Spec": .object(cluster),
     ]

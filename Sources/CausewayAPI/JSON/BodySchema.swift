@@ -57,7 +57,9 @@ struct BodySchema: Sendable {
         case .integer(let range):
             guard case .integer(let number) = value, range.contains(number) else {
                 throw APIError(
-                    400, "invalid value of \(path): it must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+                    400,
+                    "invalid value of \(path): it must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+                )
             }
             return value
         case .object(let schema): return try schema.canonicalize(value, at: path)

@@ -24,16 +24,19 @@ struct EventRoutes: Sendable {
         return .answer(
             APIResponse(
                 body: .stream { writer in
-                    try await withThrowingTaskGroup(of: Void.self) { group in
+                    try await withThrowingTaskGroup(of: Bool.self) { group in
+                        group.addTask {
+                            for try await bytes in theirs { try await writer.write(bytes) }
+                            // Without `until` the engine's events have no end, unless the engine has.
+                            return deadline == nil
+                        }
                         group.addTask {
                             try await ours(selection, deadline, writer)
-                            // Nothing more of ours: the engine's end is the end.
-                            try await Task.sleep(for: .seconds(Int64(Int32.max)))
+                            return false
                         }
-                        defer { group.cancelAll() }
-                        for try await bytes in theirs { try await writer.write(bytes) }
-                        guard deadline == nil else { return }
-                        throw EngineError(status: 0, message: "Docker Engine ended its events")
+                        while let endsAll = try await group.next() {
+                            if endsAll { group.cancelAll() }
+                        }
                     }
                 }))
     }

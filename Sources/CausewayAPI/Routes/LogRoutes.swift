@@ -69,7 +69,9 @@ struct LogOptions: Sendable {
             throw APIError(400, "invalid tail '\(tail)': it must be a number of lines or all")
         }
         var passedOn: [(String, String)] = []
-        for name in ["stdout", "stderr", "timestamps", "follow"] { passedOn.append((name, query.flag(name) ? "1" : "0")) }
+        for name in ["stdout", "stderr", "timestamps", "follow"] {
+            passedOn.append((name, query.flag(name) ? "1" : "0"))
+        }
         for name in ["since", "until"] { query[name].map { passedOn.append((name, $0)) } }
         self.passedOn = passedOn
     }

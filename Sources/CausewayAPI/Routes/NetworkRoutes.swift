@@ -120,7 +120,8 @@ struct NetworkRoutes: Sendable {
         for network in try await backends.networks()
         where !network.spec.isIngress && !Self.isInUse(network, services, tasks)
             && filters.allows(labels: network.spec.labels)
-            && filters["label!"].allSatisfy({ !Self.carries($0, network.spec.labels) }) {
+            && filters["label!"].allSatisfy({ !Self.carries($0, network.spec.labels) })
+        {
             try await asking { () async throws(SwarmError) in
                 try await backends.control.removeNetwork(network.id)
             }

@@ -80,6 +80,7 @@ struct ServiceRoutes: Sendable {
     private func specification(_ request: APIRequest) async throws(APIError) -> Swarm.ServiceSpec {
         let body = try await request.body(.service)
         try Self.checkTemplate(body)
+        try RegistryAuth.refuse(request.headers)
         return ServiceDefaults.filled(try JSON.model(body))
     }
 

@@ -56,7 +56,8 @@ struct SwarmRoutes: Sendable {
         }
         guard given.caConfig?.forceRotate ?? 0 == cluster.spec.caConfig?.forceRotate ?? 0 else {
             throw APIError(
-                501, "CAConfig.ForceRotate (docker swarm ca --rotate) is not supported by Causeway yet; leave it as it is")
+                501,
+                "CAConfig.ForceRotate (docker swarm ca --rotate) is not supported by Causeway yet; leave it as it is")
         }
         try await asking { () async throws(SwarmError) in
             try await backends.control.updateCluster(

@@ -42,7 +42,8 @@ struct SystemRoutes: Sendable {
             components[index]["Details"]?["ApiVersion"] = newest
             components[index]["Details"]?["MinAPIVersion"] = oldest
         }
-        components.append(.object(["Name": .string("Causeway"), "Version": .string(causewayVersion), "Details": .object([:])]))
+        components.append(
+            .object(["Name": .string("Causeway"), "Version": .string(causewayVersion), "Details": .object([:])]))
         reply["Components"] = .array(components)
         return try .json(reply)
     }

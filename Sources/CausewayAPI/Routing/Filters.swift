@@ -60,7 +60,9 @@ struct Filters: Sendable {
         case .object(let flags): return flags.filter { $0.value != .bool(false) }.keys.sorted()
         case .array(let items):
             let texts = items.compactMap(\.text)
-            guard texts.count == items.count else { throw APIError(400, "Invalid filter '\(key)': values must be text") }
+            guard texts.count == items.count else {
+                throw APIError(400, "Invalid filter '\(key)': values must be text")
+            }
             return texts
         case .string(let text): return [text]
         default: throw APIError(400, "Invalid filter '\(key)': it must be a list or an object")

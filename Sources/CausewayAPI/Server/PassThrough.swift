@@ -85,12 +85,14 @@ final class PassThrough: Sendable {
         return .uploadEnded
     }
 
-    /// Returns `false` when the engine would not have all of it: it may have answered already.
+    /// Returns `false` when the client did not send all of it, or the engine would not have it: it may have answered.
     private func uploadBody() async throws -> Bool {
         var scanner = body
         while !scanner.isComplete {
             guard var bytes = try await front.read() else {
-                throw EngineError(status: 400, message: "the request's body ended before it was complete")
+                // The engine sees the same early end, and says what it makes of it.
+                await passOnEndOfFront()
+                return false
             }
             let part = try scanner.take(from: &bytes)
             await front.unread(bytes)

@@ -29,6 +29,9 @@ struct Directory: Sendable {
     let world: World
     private(set) var published: [PublishedPort] = []
     private(set) var virtualIPs: [VirtualIP] = []
+    /// Where a port or an address stands in the lists above, while they are filled.
+    private var portPositions: [String: Int] = [:]
+    private var addressPositions: [IPAddress: Int] = [:]
 
     init(_ world: World) {
         self.world = world
@@ -75,19 +78,26 @@ struct Directory: Sendable {
     }
 
     private mutating func assign(_ address: IPAddress, to service: String) {
-        if let at = virtualIPs.firstIndex(where: { $0.address == address }) {
-            virtualIPs[at].service = service
-        } else {
-            virtualIPs.append(VirtualIP(address: address, targets: [], service: service))
-        }
+        virtualIPs[position(of: address)].service = service
     }
 
     private mutating func assign(_ transport: Packet.Transport, _ port: UInt16, to service: String) {
-        if let at = published.firstIndex(where: { $0.transport == transport && $0.port == port }) {
-            published[at].service = service
-        } else {
-            published.append(PublishedPort(transport: transport, port: port, targets: [], service: service))
-        }
+        published[position(of: transport, port)].service = service
+    }
+
+    private mutating func position(of address: IPAddress) -> Int {
+        if let at = addressPositions[address] { return at }
+        virtualIPs.append(VirtualIP(address: address, targets: []))
+        addressPositions[address] = virtualIPs.count - 1
+        return virtualIPs.count - 1
+    }
+
+    private mutating func position(of transport: Packet.Transport, _ port: UInt16) -> Int {
+        let key = "\(transport.rawValue) \(port)"
+        if let at = portPositions[key] { return at }
+        published.append(PublishedPort(transport: transport, port: port, targets: []))
+        portPositions[key] = published.count - 1
+        return published.count - 1
     }
 
     private mutating func read(_ rule: IPTables.Rule) {
@@ -117,19 +127,13 @@ struct Directory: Sendable {
     }
 
     private mutating func add(_ transport: Packet.Transport, _ port: UInt16, _ target: Endpoint) {
-        if let at = published.firstIndex(where: { $0.transport == transport && $0.port == port }) {
-            if !published[at].targets.contains(target) { published[at].targets.append(target) }
-        } else {
-            published.append(PublishedPort(transport: transport, port: port, targets: [target]))
-        }
+        let at = position(of: transport, port)
+        if !published[at].targets.contains(target) { published[at].targets.append(target) }
     }
 
     private mutating func addVirtualIP(_ address: IPAddress, _ target: IPAddress) {
-        if let at = virtualIPs.firstIndex(where: { $0.address == address }) {
-            if !virtualIPs[at].targets.contains(target) { virtualIPs[at].targets.append(target) }
-        } else {
-            virtualIPs.append(VirtualIP(address: address, targets: [target]))
-        }
+        let at = position(of: address)
+        if !virtualIPs[at].targets.contains(target) { virtualIPs[at].targets.append(target) }
     }
 
     // MARK: whose

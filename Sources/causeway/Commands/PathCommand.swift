@@ -12,8 +12,8 @@ struct PathCommand: AsyncParsableCommand {
         commandName: "path",
         abstract: "Shows everything that a packet to TARGET meets, hop by hop, from the kernel's own state.",
         discussion: """
-            TARGET is a service (web), a service's port (web:8080), host:PORT, a task (web.1), a container, or an
-            address with or without a port. A service from outside means its published port; from a task it means its
+            TARGET is a service (web), a service's port (web:8080), host:PORT, a task (web.1), a container, or an \
+            address with or without a port. A service from outside means its published port; from a task it means its \
             virtual IP.
 
             Example:

@@ -38,7 +38,9 @@ final class FakeEngine: Sendable {
                 let head = try socket.receive(until: "\r\n\r\n")
                 guard !head.isEmpty else { return }
                 guard !head.contains(" /_ping ") else {
-                    try socket.send("HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10 (linux)\r\nContent-Length: 2\r\n\r\nOK")
+                    try socket.send(
+                        "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10 (linux)\r\nContent-Length: 2\r\n\r\nOK"
+                    )
                     continue
                 }
                 log.withLock { $0.append(head) }
@@ -53,6 +55,7 @@ final class FakeEngine: Sendable {
 extension RawSocket {
     /// Answers with JSON and keeps the connection.
     func answer(_ json: String, status: String = "200 OK") throws {
-        try send("HTTP/1.1 \(status)\r\nContent-Type: application/json\r\nContent-Length: \(json.utf8.count)\r\n\r\n\(json)")
+        try send(
+            "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\nContent-Length: \(json.utf8.count)\r\n\r\n\(json)")
     }
 }

@@ -14,7 +14,7 @@ struct House {
     /// Runs `body` against a server before `script`, and takes everything down.
     static func with(
         active: Bool = true, bodyLimit: Int = 16 << 20, script: FakeEngine.Script? = nil,
-        _ body: @escaping @Sendable (House) async throws -> Void
+        during body: @escaping @Sendable (House) async throws -> Void
     ) async throws {
         let folder = NSTemporaryDirectory() + "/capi-\(UUID().uuidString.prefix(8))"
         let fake = try script.map { script in
@@ -72,7 +72,8 @@ struct House {
         try await blocking {
             let client = try RawSocket.connect(socket)
             let length = body.map { "Content-Type: \(type)\r\nContent-Length: \($0.utf8.count)\r\n" } ?? ""
-            try client.send("\(method) \(target) HTTP/1.1\r\nHost: d\r\n\(length)Connection: close\r\n\r\n\(body ?? "")")
+            try client.send(
+                "\(method) \(target) HTTP/1.1\r\nHost: d\r\n\(length)Connection: close\r\n\r\n\(body ?? "")")
             return try Reply(client.receiveToEnd())
         }
     }

@@ -2,7 +2,9 @@ import Dispatch
 import Glibc
 import Testing
 
-/// A unix stream socket, with nothing between the test and the bytes. Every call blocks its thread.
+/// A unix stream socket, with nothing between the test and the bytes.
+///
+/// Every call blocks its thread.
 final class RawSocket: Sendable {
     struct Failed: Error, CustomStringConvertible {
         var description: String
