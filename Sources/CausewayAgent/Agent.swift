@@ -14,6 +14,8 @@ package actor Agent {
     private let logger: Logger
     /// How long a change of others may go unnoticed if no notification came.
     private let auditInterval: Duration
+    /// How many tenths of a second a task waits for its network before that is an error.
+    private let readyPatience: Int
     /// The tasks' side: what runs, once its network is there.
     private var supervise: (@Sendable ([Swarm.Task]) async -> Void)?
 
@@ -27,13 +29,14 @@ package actor Agent {
 
     package init(
         source: any AssignmentSource, node: any Node, names: any NameServing, logger: Logger,
-        auditInterval: Duration = .seconds(30)
+        auditInterval: Duration = .seconds(30), readyPatience: Int = 50
     ) {
         self.source = source
         self.node = node
         self.names = names
         self.logger = logger
         self.auditInterval = auditInterval
+        self.readyPatience = readyPatience
         reconciler = NodeReconciler(node: node, logger: logger)
     }
 
@@ -49,19 +52,28 @@ package actor Agent {
         let inbox = Inbox()
         let assignments = await source.assignments()
         let changes = try await node.changes()
-        let interval = auditInterval
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await new in assignments { inbox.put(new) } }
             group.addTask { for await _ in changes { inbox.putLook() } }
-            group.addTask {
-                while (try? await Task.sleep(for: interval)) != nil { inbox.putLook() }
-            }
+            group.addTask { await self.look(into: inbox) }
             group.addTask { await self.work(through: inbox) }
             await withTaskCancellationHandler {
                 await group.waitForAll()
             } onCancel: {
                 inbox.close()
             }
+        }
+    }
+
+    /// The slow timer; what was refused is tried again sooner.
+    private func look(into inbox: Inbox) async {
+        let tick = min(auditInterval, .seconds(1))
+        var waited = Duration.zero
+        while (try? await Task.sleep(for: tick)) != nil {
+            waited += tick
+            guard waited >= auditInterval || !failures.isEmpty else { continue }
+            waited = .zero
+            inbox.putLook()
         }
     }
 
@@ -212,15 +224,20 @@ package actor Agent {
 
 extension Agent: TaskNetwork {
     /// The task's namespace, once all of it is there.
+    ///
+    /// What the kernel refused is tried again meanwhile; after some seconds it is this task's failure, with its reason.
     package func ready(_ task: Swarm.Task) async throws -> String {
         let name = TaskPlace.namespaceName(of: task)
-        if let error = failures[.task(name)] ?? failures[.host] { throw error }
-        guard applied?.namespaces[name] != nil else {
-            throw KernelError(
+        for _ in 0..<readyPatience {
+            if applied?.namespaces[name] != nil, failures[.task(name)] == nil, failures[.host] == nil {
+                return node.path(ofNamespace: name)
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw failures[.task(name)] ?? failures[.host]
+            ?? KernelError(
                 step: "give task \(task.name) its network", reason: .noNamespace,
                 detail: "no assignment with this task was applied yet")
-        }
-        return node.path(ofNamespace: name)
     }
 }
 

@@ -27,7 +27,7 @@ struct Daemon: AsyncParsableCommand {
               causewayd --state-dir /var/lib/causeway &
               DOCKER_HOST=unix:///run/causeway/docker.sock docker swarm init
             """,
-        version: Version.text)
+        version: Release.version)
 
     @OptionGroup var flags: Flags
 

@@ -42,7 +42,7 @@ struct House: Sendable {
         await agent.setSupervisor { await supervisor.update($0) }
 
         var surface = EngineServer.Configuration(socketPath: settings.socket)
-        surface.version = Version.text
+        surface.version = Release.version
         let api = EngineServer(
             surface, control: manager, engine: engine, logger: labelled("api"), now: { .now })
         let control = ControlServer(

@@ -13,7 +13,7 @@ import Testing
     private func withAgent(_ body: (Agent) async throws -> Void) async throws {
         let agent = Agent(
             source: source, node: node, names: names, logger: Logger(label: "test"),
-            auditInterval: .milliseconds(20))
+            auditInterval: .milliseconds(20), readyPatience: 1)
         let running = Task { try await agent.run() }
         defer { running.cancel() }
         try await body(agent)

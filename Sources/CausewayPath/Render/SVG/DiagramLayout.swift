@@ -6,6 +6,8 @@ struct DiagramLayout {
         var item: Diagram.Item
         var x: Double
         var width: Double
+        /// Where both directions share the thing: the number of the reply's hop here.
+        var replyNumber: Int?
 
         var middle: Double { x + width / 2 }
         var end: Double { x + width }
@@ -45,6 +47,9 @@ struct DiagramLayout {
             }
         }
         place(outward, back)
+        for (index, item) in (reply?.anchors ?? []).enumerated() where index < anchors.count {
+            anchors[anchors.count - 1 - index].replyNumber = item.number
+        }
     }
 
     private mutating func place(_ outward: Diagram.Track, _ back: [[Diagram.Item]]) {

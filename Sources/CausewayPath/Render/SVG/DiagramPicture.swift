@@ -102,6 +102,7 @@ struct DiagramPicture {
             }
         }
         if let number = box.item.number { badge(number, box.x + 2, top + 2, &canvas) }
+        if let number = box.replyNumber { badge(number, box.end - 2, bottom - 2, &canvas) }
     }
 
     /// Between the two lines, or below the one, where text is not crossed.
