@@ -1,4 +1,5 @@
 import ArgumentParser
+import CausewayModel
 
 /// The command line of the lens: it reads, and changes nothing.
 @main
@@ -19,11 +20,6 @@ struct Causeway: AsyncParsableCommand {
               4   the walk met something that it does not understand: its answer is likely, not certain
               64  the command line is not understood
             """,
-        version: Version.text,
+        version: Release.version,
         subcommands: [PathCommand.self, PlanCommand.self, SnapshotCommand.self])
-}
-
-/// The release that `--version` says.
-enum Version {
-    static let text = "0.1.0"
 }

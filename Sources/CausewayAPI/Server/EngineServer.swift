@@ -15,7 +15,7 @@ package final class EngineServer: Sendable {
         /// May connect, beside root, if it exists.
         package var group = "docker"
         /// Causeway's own version, shown by `docker version`.
-        package var version = "0.1.0"
+        package var version = Release.version
         /// The largest body of a call of ours.
         package var bodyLimit = 16 << 20
         /// How long Docker Engine may take to ask a registry for an image's digest.
