@@ -169,7 +169,14 @@ extension Swarm.ServiceMode: Codable {
 
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        if values.contains(.global), try !values.decodeNil(forKey: .global) {
+        let isGlobal = try values.contains(.global) && !values.decodeNil(forKey: .global)
+        let isReplicated = try values.contains(.replicated) && !values.decodeNil(forKey: .replicated)
+        guard !isGlobal || !isReplicated else {
+            throw DecodingError.dataCorrupted(
+                DecodingError.Context(
+                    codingPath: decoder.codingPath, debugDescription: "a service has one mode, not two"))
+        }
+        if isGlobal {
             self = .global
         } else {
             self = .replicated(try values.decodeIfPresent(Replicated.self, forKey: .replicated)?.replicas ?? 1)
