@@ -26,7 +26,11 @@ struct EventRoutes: Sendable {
                 body: .stream { writer in
                     try await withThrowingTaskGroup(of: Bool.self) { group in
                         group.addTask {
-                            for try await bytes in theirs { try await writer.write(bytes) }
+                            var lines = WholeLines()
+                            for try await bytes in theirs {
+                                if let whole = lines.take(bytes) { try await writer.write(whole) }
+                            }
+                            if let last = lines.finish() { try await writer.write(last) }
                             // Without `until` the engine's events have no end, unless the engine has.
                             return deadline == nil
                         }

@@ -124,7 +124,7 @@ package struct Allocator: Hashable, Sendable {
         var task = before
         if let shortage = service.endpointShortage { return wait(task, shortage, at: now) }
         var attachments = service.spec.attachments.map { ($0.target, $0.aliases ?? []) }
-        if service.needsIngress(view) {
+        if service.needsIngress {
             guard let ingress = view.ingress else { return wait(task, "there is no ingress network", at: now) }
             attachments.insert((ingress.id, []), at: 0)
         }

@@ -169,7 +169,7 @@ package enum NetworkUse {
     package static func obstacle(_ network: Swarm.Network, _ view: StoreSnapshot) -> SwarmError? {
         let services = view.services.sorted.filter { !$0.isPendingDelete }
         if network.spec.isIngress {
-            guard let user = services.first(where: { $0.needsIngress(view) }) else { return nil }
+            guard let user = services.first(where: { $0.needsIngress }) else { return nil }
             return Refusal.precondition(
                 "ingress network cannot be removed because service \(user.id) depends on it")
         }

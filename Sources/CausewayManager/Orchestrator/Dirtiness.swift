@@ -17,7 +17,7 @@ package struct Dirtiness: Sendable {
         self.service = service
         template = service.template
         ingress = view.ingress?.id
-        needsIngress = service.needsIngress(view)
+        needsIngress = service.needsIngress
         nodes = view.nodes
     }
 

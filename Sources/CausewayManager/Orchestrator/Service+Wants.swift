@@ -9,11 +9,10 @@ extension Swarm.Service {
         wantedMode == .vip ? Set(spec.attachments.map(\.target)) : []
     }
 
-    /// Whether its tasks need an address on `ingress`: to be published, or to get out at all.
-    func needsIngress(_ view: StoreSnapshot) -> Bool {
-        if !(spec.endpointSpec?.ports ?? []).isEmpty { return true }
-        return !spec.attachments.contains { view.networks[$0.target]?.spec.isInternal == false }
-    }
+    /// Whether its tasks need an address on `ingress`: to be published, or, on no network at all, to get out.
+    ///
+    /// A task on internal networks only gets none: there it would have the way out that it must not have.
+    var needsIngress: Bool { !(spec.endpointSpec?.ports ?? []).isEmpty || spec.attachments.isEmpty }
 
     /// Why its endpoint is not complete; `nil` when it is.
     var endpointShortage: String? {
