@@ -21,6 +21,8 @@ package final class EngineClient: Sendable {
 
     package let socketPath: String
     private let http: HTTPClient
+    /// Each stream holds its connection for as long as somebody listens, so theirs are not counted with the others.
+    private let streaming: HTTPClient
     /// The engine's version of the API, and what it calls itself: asked for once.
     private let greeting = Mutex<(version: EngineVersion, server: String)?>(nil)
     /// The largest body that is read into memory.
@@ -35,6 +37,8 @@ package final class EngineClient: Sendable {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1 << 16
+        streaming = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
     /// Closes all connections.
@@ -43,6 +47,7 @@ package final class EngineClient: Sendable {
     package func shutdown() async {
         // The only error there is says that it was called twice.
         do { try await http.shutdown() } catch {}
+        do { try await streaming.shutdown() } catch {}
     }
 
     // MARK: JSON in, JSON out
@@ -101,7 +106,7 @@ package final class EngineClient: Sendable {
     ) async throws(EngineError) -> EngineStream {
         let request = try await request(method, path, query, body, contentType)
         do {
-            let response = try await http.execute(request, deadline: .distantFuture)
+            let response = try await streaming.execute(request, deadline: .distantFuture)
             let status = Int(response.status.code)
             guard 200..<300 ~= status else {
                 throw Self.error(status, try await response.body.collect(upTo: bodyLimit))

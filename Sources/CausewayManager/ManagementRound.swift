@@ -124,11 +124,18 @@ package struct ManagementRound: Sendable {
         for task in created { decision.progress?.replacements[task] = .some(nil) }
         updates[id] = decision.progress
         wake(at: decision.next)
+        let before = service.updateStatus
         if let status = decision.status { service.updateStatus = status }
         if decision.rollsBack, let previous = service.previousSpec {
-            service.spec = previous
-            service.previousSpec = nil
-            service.specVersion = store.version
+            do throws(SwarmError) {
+                service.spec = try ServiceValidator(store.view).update(service, to: previous)
+                service.previousSpec = nil
+                service.specVersion = store.version
+            } catch {
+                // What it held once may be another service's by now, or gone.
+                decision.rollsBack = false
+                service.updateStatus = UpdateSupervisor.pausedForGood(decision.status, since: before, error)
+            }
         }
         try store.update(service)
         return decision.rollsBack

@@ -94,7 +94,7 @@ extension BodySchema {
     ]
 
     private static let attachment: BodySchema = [
-        "Target": .value, "Aliases": .value, "DriverOpts": .refused("--network driver-opt"),
+        "Target": .value, "Aliases": .value, "DriverOpts": .value,
     ]
 
     private static let update: BodySchema = [

@@ -47,7 +47,8 @@ struct EventRoutes: Sendable {
 
     /// Writes the swarm's events until `deadline`, or until the client goes.
     private func ours(_ selection: EventSelection, _ deadline: Duration?, _ writer: BodyWriter) async throws {
-        guard selection.wantsSwarm, await backends.control.isActive() else { return }
+        // Outside a swarm too: it may begin while the client listens.
+        guard selection.wantsSwarm else { return }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 for await event in await backends.control.events(since: selection.since) {

@@ -1,5 +1,6 @@
 import CausewayEngine
 import CausewayModel
+import Logging
 import NIOCore
 import NIOHTTP1
 
@@ -122,10 +123,14 @@ struct NetworkRoutes: Sendable {
             && filters.allows(labels: network.spec.labels)
             && filters["label!"].allSatisfy({ !Self.carries($0, network.spec.labels) })
         {
-            try await asking { () async throws(SwarmError) in
+            // As in Docker, one that has come into use meanwhile does not keep the others.
+            do throws(SwarmError) {
                 try await backends.control.removeNetwork(network.id)
+                names.append(network.spec.name)
+            } catch {
+                backends.logger.warning(
+                    "a network was not pruned", metadata: ["network": "\(network.spec.name)", "cause": "\(error)"])
             }
-            names.append(network.spec.name)
         }
         return names
     }

@@ -79,10 +79,9 @@ extension Engine.Service.Endpoint {
         self.spec = spec ?? Swarm.EndpointSpec(mode: endpoint.mode)
         if self.spec.mode == nil { self.spec.mode = endpoint.mode }
         ports = endpoint.ports.isEmpty ? nil : endpoint.ports
+        // Docker has one entry for each network; a network with IPv6 has a second one here.
         let addresses = endpoint.virtualIPs.flatMap { vip in
-            // Docker knows one address for each network: the IPv4 one, if there is any.
-            let address = vip.addresses.first { $0.family == .ip } ?? vip.addresses.first
-            return address.map { [VirtualIP(networkID: vip.networkID, address: $0.description)] } ?? []
+            vip.addresses.map { VirtualIP(networkID: vip.networkID, address: $0.description) }
         }
         virtualIPs = addresses.isEmpty ? nil : addresses
     }

@@ -66,10 +66,12 @@ package struct ServiceValidator: Sendable {
                     .forbidden,
                     "Service cannot be explicitly attached to the ingress network \"\(network.spec.name)\"")
             }
-            if let options = attachment.driverOpts, !options.isEmpty {
+            // Docker's drivers act on these names; all others mean nothing to any of them, and are kept as they are.
+            let acted = (attachment.driverOpts ?? [:]).keys.filter { $0.hasPrefix("com.docker.network.") }.sorted()
+            guard acted.isEmpty else {
                 throw Refusal.unsupported(
-                    "driver option '\(options.keys.sorted().joined(separator: "', '"))' of network "
-                        + "\(network.spec.name)", "leave --network's driver-opt away")
+                    "driver option '\(acted.joined(separator: "', '"))' of network \(network.spec.name)",
+                    "leave --network's driver-opt away")
             }
             if result.contains(where: { $0.target == network.id }) {
                 throw Refusal.invalid("network \(network.spec.name) is given twice")

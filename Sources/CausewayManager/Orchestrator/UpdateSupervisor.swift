@@ -141,6 +141,16 @@ package struct UpdateSupervisor: Sendable {
         return true
     }
 
+    /// The status of an update that wanted to be rolled back, and cannot be.
+    package static func pausedForGood(
+        _ rollback: Swarm.UpdateStatus?, since before: Swarm.UpdateStatus?, _ obstacle: SwarmError
+    ) -> Swarm.UpdateStatus {
+        let failure = (rollback?.message ?? "").replacing("update rolled back", with: "update paused", maxReplacements: 1)
+        return Swarm.UpdateStatus(
+            state: "paused", startedAt: before?.startedAt ?? rollback?.startedAt,
+            message: "\(failure); it cannot be rolled back: \(obstacle.message)")
+    }
+
     private func advance(
         _ slots: [Slot], _ dirty: [Slot], _ progress: inout UpdateProgress, _ decision: inout Decision,
         _ isDirty: (Swarm.Task) -> Bool
