@@ -67,12 +67,9 @@ extension Acceptance.OnCluster {
         }
 
         @Test func `a port that a process of the host has is not taken from it`() async throws {
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = ["busybox", "nc", "-l", "-p", "8096"]
-            process.standardInput = Pipe()
-            try process.run()
-            defer { process.terminate() }
+            let program = try await whoamiProgram()
+            let holder = try Spawned([program, "8096"], out: "/dev/null", err: "/dev/null")
+            defer { holder.signal(SIGKILL) }
             try await eventually("the port to be taken") {
                 try await shell("ss", "-Hltn", "sport = :8096").trimmed.isEmpty ? nil : true
             }
@@ -199,7 +196,7 @@ extension Acceptance.OnCluster {
                 body: service(
                     "x",
                     #","EndpointSpec":{"Ports":[{"Protocol":"tcp","TargetPort":80,"PublishedPort":8097},"#
-                        + #"{"Protocol":"tcp","TargetPort":81,"PublishedPort":8097}]}"#), status: 400, says: ["8097"]),
+                        + #"{"Protocol":"tcp","TargetPort":81,"PublishedPort":8097}]}"#), status: 400, says: ["duplicate published ports"]),
             Case(
                 name: "dnsrr with an ingress port", path: create,
                 body: service(
@@ -239,7 +236,7 @@ extension Acceptance.OnCluster {
                 name: "a secret", path: create,
                 body:
                     #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test","Secrets":[{"SecretID":"a","SecretName":"a","File":{"Name":"a","UID":"0","GID":"0","Mode":292}}]}}}"#,
-                status: 400, says: ["secret"]),
+                status: 501, says: ["secret"]),
             Case(
                 name: "a job", path: create, body: service("x", #","Mode":{"ReplicatedJob":{}}"#), status: 501,
                 says: ["job"]),

@@ -207,7 +207,10 @@ private struct Probe: CustomStringConvertible {
             let possible = Set(trace.candidates.compactMap(\.owner) + [trace.outward.verdict.place.title])
             return possible.contains(replica) ? nil : "predicted one of \(possible.sorted()), \(replica) answered"
         case .refused:
-            return kinds.isSubset(of: ["refused", "unreachable", "reset"]) && met.answered == 0
+            // UDP does not tell a program that a host cannot be reached, only that a port cannot.
+            let isUntold = transport == .udp && verdict.reason == .noInputRoute
+            let told: Set = ["refused", "unreachable", "reset"]
+            return kinds.isSubset(of: isUntold ? told.union(["timeout"]) : told) && met.answered == 0
                 ? nil : "predicted \(verdict), met \(met)"
         case .dropped:
             // Without a route the sender is told by its own kernel.

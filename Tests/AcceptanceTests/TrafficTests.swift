@@ -68,8 +68,9 @@ extension Acceptance.OnCluster {
         @Test func `a virtual address answers over IPv6 on a network that has it`() async throws {
             try await withNetwork("tr-six", "--ipv6", "--subnet", "fd12:3456:789a:1::/64", "--subnet", "10.88.6.0/24") {
                 try await Self.withWeb("tr-web6", "--network", "tr-six") { replicas in
-                    let addresses = try await virtualAddresses("tr-web6")
-                    let six = try #require(addresses.first { $0.hasPrefix("fd12:") }, "\(addresses)")
+                    let asking = try #require(try await docker.containers("tr-web6")["tr-web6.1"])
+                    let six = try #require(try await addresses(of: "tr-web6", "AAAA", from: asking).first)
+                    #expect(six.hasPrefix("fd12:3456:789a:1:"))
                     let result = try await Load(transport: .http, address: six, port: 80, count: 300)
                         .run(at: .namespace(try await taskNamespace("tr-web6.1")))
                     expectEvenly(result, among: replicas, seeing: nil)
@@ -161,16 +162,20 @@ extension Acceptance.OnCluster {
     }
 }
 
-/// Runs a body while `whoami` listens outside.
-func withServerOutside<T>(port: Int, _ body: () async throws -> T) async throws -> T {
+/// The server of the test image, compiled for use from the host's namespaces.
+func whoamiProgram() async throws -> String {
     let program = "/run/causeway-test-whoami"
     let source = Machine.root.appending(path: "Tests/Support/whoami.c").path
-    try await shell("cc", "-O2", "-o", program, source)
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = Machine.Place.outside.wrap([program, "\(port)"])
-    try process.run()
-    defer { process.terminate() }
+    if !FileManager.default.fileExists(atPath: program) { try await shell("cc", "-O2", "-o", program, source) }
+    return program
+}
+
+/// Runs a body while `whoami` listens outside.
+func withServerOutside<T>(port: Int, _ body: () async throws -> T) async throws -> T {
+    let program = try await whoamiProgram()
+    let process = try Spawned(
+        Machine.Place.outside.wrap([program, "\(port)"]), out: "/dev/null", err: "/run/causeway-test-whoami.log")
+    defer { process.signal(SIGTERM) }
     try await eventually("the server outside") {
         try await attempt(at: .outside, "ss", "-Hltn", "sport = :\(port)").trimmed.isEmpty ? nil : true
     }

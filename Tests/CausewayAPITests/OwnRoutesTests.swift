@@ -1,5 +1,6 @@
 import CausewayModel
 import Foundation
+import Synchronization
 import Testing
 
 /// What is answered here, as the clients need it.
@@ -15,9 +16,6 @@ import Testing
             try socket.answer(
                 #"{"Version":"20.10","ApiVersion":"1.41","Components":[{"Name":"Engine","Details":{"ApiVersion":"1.41"}}]}"#
             )
-        case "/v1.41/distribution/slow:1/json":
-            // Longer than the server waits.
-            Thread.sleep(forTimeInterval: 2)
         case "/v1.41/images/slow:1/json":
             try socket.answer(
                 #"{"RepoDigests":["other@sha256:bad","slow@sha256:abc"],"Architecture":"amd64","Os":"linux"}"#)
@@ -179,6 +177,24 @@ import Testing
         }
     }
 
+    @Test(arguments: ["", "&follow=1"])
+    func `logs that the engine cannot read say so in their place`(_ follow: String) async throws {
+        let why = "configured logging driver does not support reading"
+        let engine: FakeEngine.Script = { head, socket in
+            guard head.contains("/logs") else { return try Self.engine(head, socket) }
+            try socket.answer(#"{"message":"\#(why)"}"#, status: "501 Not Implemented")
+        }
+        try await House.with(script: engine) { house in
+            let (_, task) = await house.addRunningTask()
+            let reply = try await house.call("GET", "/v1.50/tasks/\(task.id)/logs?stdout=1\(follow)")
+
+            let line = "Error grabbing logs: \(why)\n"
+            let frame = "\u{3}\0\0\0\0\0\0" + String(UnicodeScalar(UInt8(line.utf8.count))) + line
+            #expect(reply.body.contains(frame))
+            #expect(reply.body.hasSuffix("0\r\n\r\n"))
+        }
+    }
+
     @Test func `networks are ours and the engine's together`() async throws {
         try await House.with(script: Self.engine) { house in
             let made = try await house.call("POST", "/v1.50/networks/create", Bodies.cliNetwork)
@@ -199,11 +215,17 @@ import Testing
     }
 
     @Test func `a registry that does not answer is not waited for`() async throws {
-        try await House.with(script: Self.engine) { house in
-            let start = ContinuousClock.now
+        let hasWaited = Mutex(false)
+        let engine: FakeEngine.Script = { head, socket in
+            guard head.contains("/distribution/") else { return try Self.engine(head, socket) }
+            // Never answers: the server hangs up, or the socket's own limit is reached.
+            do { _ = try socket.receiveToEnd() } catch { hasWaited.withLock { $0 = true } }
+            socket.hangUp()
+        }
+        try await House.with(script: engine) { house in
             let reply = try await house.call("GET", "/v1.50/distribution/slow:1/json")
 
-            #expect(ContinuousClock.now - start < .milliseconds(1500))
+            #expect(!hasWaited.withLock { $0 })
             #expect((reply.object["Descriptor"] as? [String: Any])?["digest"] as? String == "sha256:abc")
         }
     }
@@ -212,7 +234,8 @@ import Testing
         try await House.with(script: Self.engine) { house in
             let client = try RawSocket.connect(house.socket)
             try await blocking {
-                try client.send("GET /v1.50/events HTTP/1.1\r\nHost: d\r\n\r\n")
+                // Since the beginning, so that it does not matter whether the swarm's events are listened to already.
+                try client.send("GET /v1.50/events?since=1 HTTP/1.1\r\nHost: d\r\n\r\n")
                 _ = try client.receive(until: "{}\n\r\n")
             }
             await house.control.emit(
@@ -225,6 +248,48 @@ import Testing
                 line.hasSuffix(
                     #"{"Action":"create","Actor":{"Attributes":{"name":"web"},"ID":"svc1"},"Type":"service","scope":"swarm","time":5,"timeNano":5000000007}"#
                         + "\n\r\n"))
+        }
+    }
+
+    @Test func `who listened before there was a swarm hears its events`() async throws {
+        try await House.with(active: false, script: Self.engine) { house in
+            let client = try RawSocket.connect(house.socket)
+            try await blocking {
+                try client.send("GET /v1.50/events?since=1 HTTP/1.1\r\nHost: d\r\n\r\n")
+                _ = try client.receive(until: "{}\n\r\n")
+            }
+            await house.control.emit(
+                SwarmEvent(
+                    kind: .node, action: .create, id: "node1", attributes: [:], time: Timestamp(seconds: 5)))
+
+            let line = try await blocking { try client.receive(until: "}\n\r\n") }
+            #expect(line.contains(#""ID":"node1""#))
+        }
+    }
+
+    @Test func `a network that cannot be removed does not keep the others from being pruned`() async throws {
+        try await House.with(script: Self.engine) { house in
+            for name in ["stuck", "idle"] {
+                let body = #"{"Name":"\#(name)","Driver":"overlay"}"#
+                #expect(try await house.call("POST", "/networks/create", body).status == 201)
+            }
+            await house.control.keep("stuck")
+
+            let reply = try await house.call("POST", "/networks/prune")
+
+            #expect(reply.status == 200, "\(reply.message)")
+            #expect(reply.object["NetworksDeleted"] as? [String] == ["old", "idle"])
+        }
+    }
+
+    @Test func `options that no driver knows are kept, and mean nothing`() async throws {
+        try await House.with(script: Self.engine) { house in
+            let networks = #"[{"Target":"n","DriverOpts":{"foo":"bar"}}]"#
+            let template = #"{"ContainerSpec":{"Image":"i"},"Networks":\#(networks)}"#
+            let body = #"{"Name":"web","TaskTemplate":\#(template)}"#
+            let made = try await house.call("POST", "/services/create", body)
+            #expect(made.status == 201, "\(made.message)")
+            #expect(try await house.call("GET", "/services/web").body.contains(#""DriverOpts":{"foo":"bar"}"#))
         }
     }
 }

@@ -68,6 +68,14 @@ private let refused: [Refused] = [
         $0.taskTemplate.networks = [.init(target: "ingress")]
     },
     Refused(
+        "an option that Docker's drivers act on", .unsupported,
+        "driver option 'com.docker.network.endpoint.sysctls' of network onet is not supported by causeway: leave --network's driver-opt away"
+    ) {
+        var attachment = Swarm.NetworkAttachmentConfig(target: "onet")
+        attachment.driverOpts = ["foo": "bar", "com.docker.network.endpoint.sysctls": "a=b"]
+        $0.taskTemplate.networks = [attachment]
+    },
+    Refused(
         "a malformed alias", .invalid,
         argument
             + "alias 'a b' on network onet must be valid as a DNS name: letters, digits, '-' and '_', labels of 1 to 63 bytes"

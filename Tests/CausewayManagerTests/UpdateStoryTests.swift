@@ -124,6 +124,31 @@ import Testing
         #expect(try world.current(service).updateStatus?.message == "rollback completed")
     }
 
+    @Test func `pauses instead of rolling back to a port that another service holds by now`() async throws {
+        let world = try await World.started()
+        var wanted = spec("web", ports: [.init(targetPort: 80, publishedPort: 8080)])
+        wanted.updateConfig = .init()
+        wanted.updateConfig?.failureAction = "rollback"
+        let web = try await world.manager.createService(wanted)
+        try await world.settle()
+        try await world.update(web) {
+            $0.taskTemplate.containerSpec?.image = "missing"
+            $0.endpointSpec = .init(ports: [.init(targetPort: 80, publishedPort: 8081)])
+        }
+        await world.manager.step()
+        let other = try await world.manager.createService(
+            spec("other", ports: [.init(targetPort: 80, publishedPort: 8080)]))
+
+        try await world.run(20)
+
+        #expect(try world.current(web).endpoint.ports.map(\.publishedPort) == [8081])
+        #expect(try world.current(other).endpoint.ports.map(\.publishedPort) == [8080])
+        let status = try #require(try world.current(web).updateStatus)
+        #expect(status.state == "paused")
+        #expect(status.message?.hasPrefix("update paused due to failure or early termination of task ") == true)
+        #expect(status.message?.contains("port '8080' is already in use by service 'other'") == true)
+    }
+
     @Test func `can be rolled back by hand, and back again`() async throws {
         let (world, service) = try await updated(nil)
         try await world.run(10)

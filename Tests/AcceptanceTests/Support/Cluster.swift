@@ -9,23 +9,13 @@ actor Cluster {
     static let log = "/run/causewayd.log"
 
     nonisolated let docker = Docker(socket: Cluster.socket)
-    private var daemon: Process?
+    private var daemon: Spawned?
 
     /// Starts the daemon, and waits until it answers.
     func startDaemon() async throws {
-        let process = Process()
-        process.executableURL = URL(filePath: Machine.executable("causewayd"))
-        process.arguments = ["--engine-socket", Self.engineSocket, "--log-level", "debug"]
-        if !FileManager.default.fileExists(atPath: Self.log) {
-            _ = FileManager.default.createFile(atPath: Self.log, contents: nil)
-        }
-        let log = try FileHandle(forWritingTo: URL(filePath: Self.log))
-        try log.seekToEnd()
-        process.standardOutput = log
-        process.standardError = log
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        daemon = process
+        daemon = try Spawned(
+            [Machine.executable("causewayd"), "--engine-socket", Self.engineSocket, "--log-level", "debug"],
+            out: Self.log, err: Self.log)
         try await eventually("causewayd to answer; its log:\n\(Self.lastOfLog())") {
             try await docker.attempt("version").succeeded ? true : nil
         }
@@ -34,8 +24,7 @@ actor Cluster {
     /// Ends the daemon with a signal, and waits until it is gone.
     func stopDaemon(_ signal: Int32 = SIGTERM) async throws {
         guard let daemon else { return }
-        kill(daemon.processIdentifier, signal)
-        try await eventually("causewayd to stop") { daemon.isRunning ? nil : true }
+        await daemon.stop(signal)
         self.daemon = nil
     }
 

@@ -35,16 +35,10 @@ struct Command: Sendable {
         let folder = FileManager.default.temporaryDirectory.appending(path: "causeway-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = words
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
-        let (out, err) = (folder.appending(path: "out"), folder.appending(path: "err"))
-        for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
-        process.standardOutput = try FileHandle(forWritingTo: out)
-        process.standardError = try FileHandle(forWritingTo: err)
-        process.standardInput = try inputHandle(in: folder)
-        let status = try await finish(process)
+        let (stdin, out, err) = (folder.appending(path: "in"), folder.appending(path: "out"), folder.appending(path: "err"))
+        try Data((input ?? "").utf8).write(to: stdin)
+        let process = try Spawned(words, environment: environment, input: stdin.path, out: out.path, err: err.path)
+        let status = await end(of: process)
         return Said(
             command: words.joined(separator: " "), status: status,
             out: String(decoding: try Data(contentsOf: out), as: UTF8.self),
@@ -58,29 +52,14 @@ struct Command: Sendable {
         return said
     }
 
-    private func inputHandle(in folder: URL) throws -> FileHandle {
-        guard let input else { return .nullDevice }
-        let file = folder.appending(path: "in")
-        try Data(input.utf8).write(to: file)
-        return try FileHandle(forReadingFrom: file)
-    }
-
     /// Waits for the end; a process that runs past the limit is ended.
-    private func finish(_ process: Process) async throws -> Int32 {
-        let (ended, continuation) = AsyncStream.makeStream(of: Int32.self)
-        process.terminationHandler = { process in
-            continuation.yield(process.terminationStatus)
-            continuation.finish()
-        }
-        try process.run()
-        let pid = process.processIdentifier
+    private func end(of process: Spawned) async -> Int32 {
         let watchdog = Task { [limit] in
             try await Task.sleep(for: limit)
-            kill(pid, SIGKILL)
+            process.signal(SIGKILL)
         }
         defer { watchdog.cancel() }
-        for await status in ended { return status }
-        return -1
+        return await process.status
     }
 }
 

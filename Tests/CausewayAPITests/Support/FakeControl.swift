@@ -9,6 +9,8 @@ actor FakeControl: SwarmControl {
     var serviceList: [Swarm.Service] = []
     var taskList: [Swarm.Task] = []
     var initializations: [SwarmInit] = []
+    /// Names of networks that are in use by something that nobody else sees.
+    private var kept: Set<String> = []
     private var index: UInt64 = 10
     private var recorded: [SwarmEvent] = []
     private var listeners: [AsyncStream<SwarmEvent>.Continuation] = []
@@ -37,6 +39,7 @@ actor FakeControl: SwarmControl {
     func add(_ network: Swarm.Network) { networkList.append(network) }
     func add(_ service: Swarm.Service) { serviceList.append(service) }
     func add(_ task: Swarm.Task) { taskList.append(task) }
+    func keep(_ network: String) { kept.insert(network) }
 
     func emit(_ event: SwarmEvent) {
         recorded.append(event)
@@ -103,7 +106,13 @@ actor FakeControl: SwarmControl {
         return network
     }
 
-    func removeNetwork(_ id: Swarm.ID) throws(SwarmError) { networkList.removeAll { $0.id == id } }
+    func removeNetwork(_ id: Swarm.ID) throws(SwarmError) {
+        if networkList.contains(where: { $0.id == id && kept.contains($0.spec.name) }) {
+            throw SwarmError(.invalid, "network \(id) is in use by task t")
+        }
+        networkList.removeAll { $0.id == id }
+    }
+
     func services() throws(SwarmError) -> [Swarm.Service] { serviceList }
 
     func createService(_ spec: Swarm.ServiceSpec) throws(SwarmError) -> Swarm.Service {
