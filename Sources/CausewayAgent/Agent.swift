@@ -45,7 +45,9 @@ package actor Agent {
         self.supervise = supervise
     }
 
-    /// Follows the assignments until cancelled. Nothing is touched before the first one.
+    /// Follows the assignments until cancelled.
+    ///
+    /// Nothing is touched before the first one.
     ///
     /// - Throws: when others' changes cannot be watched: without that there is no trust in what is there.
     package func run() async throws {

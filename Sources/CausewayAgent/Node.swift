@@ -1,8 +1,9 @@
 import CausewayKernel
 import CausewayModel
 
-/// What the agent needs of the host beyond one namespace's kernel. The live one is in `CausewayLinux`'s terms; tests
-/// bring their own.
+/// What the agent needs of the host beyond one namespace's kernel.
+///
+/// The live one is in `CausewayLinux`'s terms; tests bring their own.
 package protocol Node: Sendable {
     /// The namespaces that are ours, by name; sorted.
     func namespaces() async throws(KernelError) -> [String]

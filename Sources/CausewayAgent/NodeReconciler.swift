@@ -42,8 +42,9 @@ package struct NodeReconciler: Sendable {
         return report
     }
 
-    /// Makes the step from one desired state to the next, without reading what should be there. The cost is that of
-    /// the change. Anything refused asks for a full round.
+    /// Makes the step from one desired state to the next, without reading what should be there.
+    ///
+    /// The cost is that of the change. Anything refused asks for a full round.
     package func advance(from old: DesiredNode, to new: DesiredNode) async -> Report {
         var report = Report()
         let added = new.namespaces.keys.filter { old.namespaces[$0] == nil }

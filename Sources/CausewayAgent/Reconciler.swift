@@ -30,8 +30,10 @@ package struct Reconciler: Sendable {
         }
     }
 
-    /// Takes a plan whose starting point is known. A step that fails because it is taken already, or because its
-    /// object is gone already, is not hidden: the caller looks at the kernel and plans again.
+    /// Takes a plan whose starting point is known.
+    ///
+    /// A step that fails because it is taken already, or because its object is gone already, is not hidden:
+    /// the caller looks at the kernel and plans again.
     package func take(_ plan: Plan) async -> Outcome {
         var taken: [Plan.Step] = []
         for step in plan.steps {

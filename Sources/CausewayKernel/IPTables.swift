@@ -5,7 +5,7 @@ package enum IPTables {
     package struct Table: Hashable, Codable, Sendable {
         /// `.ip` for iptables, `.ip6` for ip6tables.
         package var family: IPFamily
-        /// `filter`, `nat`, `mangle`, `raw`, `security`
+        /// `filter`, `nat`, `mangle`, `raw`, `security`.
         package var name: String
         package var chains: [Chain]
 

@@ -1,6 +1,8 @@
 import CausewayModel
 
-/// Every network namespace of a host at one moment, with who is joined to whom. Read-only by nature.
+/// Every network namespace of a host at one moment, with who is joined to whom.
+///
+/// Read-only by nature.
 package struct Inventory: Hashable, Codable, Sendable {
     /// Raised when a field changes its meaning.
     package static let schemaVersion = 1
@@ -35,7 +37,7 @@ package struct Inventory: Hashable, Codable, Sendable {
         package var serviceID: String?
         package var serviceName: String?
         package var taskID: String?
-        /// `web.1.TASKID`
+        /// `web.1.TASKID`.
         package var taskName: String?
 
         package init(
@@ -115,7 +117,7 @@ package struct NamespaceState: Hashable, Codable, Sendable {
         }
     }
 
-    /// `ip rule`
+    /// `ip rule`.
     package struct PolicyRule: Hashable, Codable, Sendable {
         package var family: IPFamily
         package var priority: UInt32
@@ -128,7 +130,7 @@ package struct NamespaceState: Hashable, Codable, Sendable {
         package var markMask: UInt32?
         /// The table to look in; `nil` when the rule's action is not a look-up.
         package var table: UInt32?
-        /// `lookup`, `blackhole`, `unreachable`, `prohibit`, `goto`, …
+        /// `lookup`, `blackhole`, `unreachable`, `prohibit`, `goto`, ….
         package var action: String
 
         package init(
@@ -152,7 +154,7 @@ package struct NamespaceState: Hashable, Codable, Sendable {
 
     package struct Neighbor: Hashable, Codable, Sendable {
         package var neighbor: Rtnl.Neighbor
-        /// `permanent`, `reachable`, `stale`, `failed`, …
+        /// `permanent`, `reachable`, `stale`, `failed`, ….
         package var state: String
 
         package init(neighbor: Rtnl.Neighbor, state: String) {

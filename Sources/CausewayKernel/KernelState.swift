@@ -12,7 +12,9 @@ package struct KernelState: Hashable, Codable, Sendable {
     package var neighbors: Swift.Set<Rtnl.Neighbor>
     /// Sorted by family and name.
     package var tables: [Nft.Table]
-    /// `net.ipv4.ip_forward` → `1`. Names use dots; a dot within a link's name is written `/`, as sysctl(8) does.
+    /// `net.ipv4.ip_forward` → `1`.
+    ///
+    /// Names use dots; a dot within a link's name is written `/`, as sysctl(8) does.
     package var sysctls: [String: String]
     /// Where somebody else's firewall filters what is forwarded, whether it lets our mark through: the families for
     /// which it has to.

@@ -74,7 +74,9 @@ extension SwarmManager {
     /// Ports that services publish already are ours, and are left to the validator.
     private func checkHolders(of spec: Swarm.ServiceSpec) async throws(SwarmError) {
         let own = Set(
-            store.snapshot().services.sorted.flatMap(\.endpoint.ports).map { PortKey($0.protocol, $0.publishedPort ?? 0) })
+            store.snapshot().services.sorted.flatMap(\.endpoint.ports).map {
+                PortKey($0.protocol, $0.publishedPort ?? 0)
+            })
         for port in spec.endpointSpec?.ports ?? [] {
             guard let number = port.publishedPort, number > 0, !own.contains(PortKey(port.protocol, number)),
                 let holder = await environment.portHolder(port.protocol, number)

@@ -3,7 +3,9 @@
 /// Always the whole of it. What is not in an assignment is to be removed; so a node touches nothing before it has
 /// heard its first one.
 package struct NodeAssignment: Hashable, Codable, Sendable {
-    /// The store's revision that this was made from. A node reports the one that it has applied.
+    /// The store's revision that this was made from.
+    ///
+    /// A node reports the one that it has applied.
     package var revision: UInt64
     package var nodeID: Swarm.ID
     /// The node's number in the cluster, 1 to 4095.
@@ -39,8 +41,9 @@ package struct ServiceEndpoint: Hashable, Codable, Sendable {
     package var mode: Swarm.EndpointSpec.Mode
     package var virtualIPs: [Swarm.Endpoint.VirtualIP]
     package var ports: [Swarm.PortConfig]
-    /// Names that stand for the service on a network, beside its own, by network identifier. Has an entry, empty if
-    /// need be, for each network that the service is attached to.
+    /// Names that stand for the service on a network, beside its own, by network identifier.
+    ///
+    /// Has an entry, empty if need be, for each network that the service is attached to.
     package var aliases: [Swarm.ID: [String]]
     /// Sorted by task identifier.
     package var backends: [Backend]
@@ -61,12 +64,14 @@ package struct ServiceEndpoint: Hashable, Codable, Sendable {
     /// A task that the service's traffic may go to.
     package struct Backend: Hashable, Codable, Sendable {
         package var taskID: Swarm.ID
-        /// `web.1.TASKID`
+        /// `web.1.TASKID`.
         package var taskName: String
         package var slot: Int
         package var nodeID: Swarm.ID
         package var networks: [Swarm.NetworkAttachment]
-        /// Whether it takes new connections. One that does not keeps those that it has.
+        /// Whether it takes new connections.
+        ///
+        /// One that does not keeps those that it has.
         package var isActive: Bool
 
         package init(

@@ -1,4 +1,6 @@
-/// What the Engine API asks of a manager. Everything is validated before anything is written.
+/// What the Engine API asks of a manager.
+///
+/// Everything is validated before anything is written.
 package protocol SwarmControl: Sendable {
     // MARK: the swarm
     /// Whether this node is in a swarm, as a manager.
@@ -75,7 +77,7 @@ package struct SwarmEvent: Hashable, Sendable {
     package var kind: Kind
     package var action: Action
     package var id: Swarm.ID
-    /// `name`, and what changed: `replicas.old`, `replicas.new`, …
+    /// `name`, and what changed: `replicas.old`, `replicas.new`, ….
     package var attributes: [String: String]
     package var time: Timestamp
 

@@ -31,5 +31,6 @@ package struct SwarmError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String { message }
 
     /// The error that docker-py and the CLI know by its last words.
-    package static let outOfSequence = SwarmError(.outOfSequence, "rpc error: code = Unknown desc = update out of sequence")
+    package static let outOfSequence = SwarmError(
+        .outOfSequence, "rpc error: code = Unknown desc = update out of sequence")
 }

@@ -14,12 +14,16 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// The parts of a node, connected. What each does is its own business.
+/// The parts of a node, connected.
+///
+/// What each does is its own business.
 struct House: Sendable {
     let settings: Settings
     let logger: Logger
 
-    /// Runs until SIGTERM or SIGINT. Tasks, namespaces and tables stay as they are.
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// Tasks, namespaces and tables stay as they are.
     func run() async throws {
         try makeDirectories()
         let lock = try StateLock(directory: settings.stateDirectory)
@@ -33,7 +37,8 @@ struct House: Sendable {
             directory: settings.runDirectory, logger: labelled("containers"))
         let manager = SwarmManager(
             store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
-            environment: Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime), logger: labelled("manager"))
+            environment: Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime),
+            logger: labelled("manager"))
         let agent = Agent(
             source: manager, node: node, names: NameServers(service: DNSService()), logger: labelled("agent"))
         let supervisor = TaskSupervisor(
@@ -47,7 +52,9 @@ struct House: Sendable {
             surface, control: manager, engine: engine, logger: labelled("api"), now: { .now })
         let control = ControlServer(
             socketPath: settings.controlSocket, logger: labelled("control"),
-            plan: { try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) } },
+            plan: {
+                try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) }
+            },
             status: { await agent.report() })
 
         for problem in await runtime.preflight() { logger.warning("\(problem)") }

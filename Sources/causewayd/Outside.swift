@@ -13,7 +13,9 @@ import Logging
 
 /// What the manager needs from outside, taken from this host.
 enum Outside {
-    static func environment(_ settings: Settings, nodeID: Swarm.ID, engine: EngineClient, runtime: DockerRuntime) -> ManagerEnvironment {
+    static func environment(_ settings: Settings, nodeID: Swarm.ID, engine: EngineClient, runtime: DockerRuntime)
+        -> ManagerEnvironment
+    {
         ManagerEnvironment(
             now: { .now },
             sleep: { try? await Task.sleep(for: $0.duration) },
@@ -110,7 +112,8 @@ enum NodeIdentity {
             let id = text.trimmingCharacters(in: .whitespacesAndNewlines)
             guard id.count == 25, id.allSatisfy({ $0.isASCII && ($0.isNumber || $0.isLowercase) }) else {
                 throw SwarmError(
-                    .internal, "\(path) does not hold a node's identifier; remove it, and the containers of this node's tasks")
+                    .internal,
+                    "\(path) does not hold a node's identifier; remove it, and the containers of this node's tasks")
             }
             return id
         }

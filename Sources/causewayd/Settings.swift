@@ -4,7 +4,9 @@ import Configuration
 import Logging
 import SystemPackage
 
-/// What an operator can set. A flag wins over the environment (`CAUSEWAY_…`), the environment over the file.
+/// What an operator can set.
+///
+/// A flag wins over the environment (`CAUSEWAY_…`), the environment over the file.
 struct Settings: Sendable {
     var socket: String
     var controlSocket: String
@@ -56,11 +58,13 @@ struct Flags: ParsableArguments {
     @Option(help: "Where the causeway command asks the daemon (default: /run/causeway/control.sock).")
     var controlSocket: String?
 
-    @Option(name: [.customLong("state-dir"), .customLong("state-directory")],
+    @Option(
+        name: [.customLong("state-dir"), .customLong("state-directory")],
         help: "What outlives a reboot (default: /var/lib/causeway).")
     var stateDirectory: String?
 
-    @Option(name: [.customLong("run-dir"), .customLong("run-directory")],
+    @Option(
+        name: [.customLong("run-dir"), .customLong("run-directory")],
         help: "What does not outlive a reboot (default: /run/causeway).")
     var runDirectory: String?
 

@@ -196,7 +196,8 @@ extension Acceptance.OnCluster {
                 body: service(
                     "x",
                     #","EndpointSpec":{"Ports":[{"Protocol":"tcp","TargetPort":80,"PublishedPort":8097},"#
-                        + #"{"Protocol":"tcp","TargetPort":81,"PublishedPort":8097}]}"#), status: 400, says: ["duplicate published ports"]),
+                        + #"{"Protocol":"tcp","TargetPort":81,"PublishedPort":8097}]}"#), status: 400,
+                says: ["duplicate published ports"]),
             Case(
                 name: "dnsrr with an ingress port", path: create,
                 body: service(

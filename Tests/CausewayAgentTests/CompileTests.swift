@@ -9,21 +9,28 @@ import Testing
     let desired = AssignmentCompiler().compile(Shop.assignment(), facts: NodeFacts())
 
     @Test func `every task has its namespace, its link and a route to each address`() {
-        #expect(desired.namespaces.keys.sorted() == ["cw-db.1.db1abcde", "cw-web.1.web1abcd", "cw-web.2.web2abcd", "cw-web.3.web3abcd"])
+        #expect(
+            desired.namespaces.keys.sorted() == [
+                "cw-db.1.db1abcde", "cw-web.1.web1abcd", "cw-web.2.web2abcd", "cw-web.3.web3abcd",
+            ])
         #expect(desired.host.links.count == 4)
-        #expect(desired.host.routes.filter { $0.link == "cw-web1abcdef" }.map(\.destination.description).sorted() == [
-            "10.0.0.5/32", "10.0.1.5/32", "10.0.2.5/32", "fd12:3456:789a:1::5/128",
-        ])
+        #expect(
+            desired.host.routes.filter { $0.link == "cw-web1abcdef" }.map(\.destination.description).sorted() == [
+                "10.0.0.5/32", "10.0.1.5/32", "10.0.2.5/32", "fd12:3456:789a:1::5/128",
+            ])
     }
 
-    @Test func `a task speaks to each network from its address there, and to the world from the first open one`() throws {
+    @Test func `a task speaks to each network from its address there, and to the world from the first open one`() throws
+    {
         let routes = try #require(desired.namespaces["cw-web.1.web1abcd"]).routes
 
-        let sources = Dictionary(uniqueKeysWithValues: routes.map { ($0.destination.description, $0.source?.description) })
-        #expect(sources == [
-            "10.0.1.0/24": "10.0.1.5", "10.0.2.0/24": "10.0.2.5", "0.0.0.0/0": "10.0.1.5",
-            "::/0": "fd12:3456:789a:1::5",
-        ])
+        let sources = Dictionary(
+            uniqueKeysWithValues: routes.map { ($0.destination.description, $0.source?.description) })
+        #expect(
+            sources == [
+                "10.0.1.0/24": "10.0.1.5", "10.0.2.0/24": "10.0.2.5", "0.0.0.0/0": "10.0.1.5",
+                "::/0": "fd12:3456:789a:1::5",
+            ])
     }
 
     @Test func `a task on internal networks only has no way to the world`() throws {

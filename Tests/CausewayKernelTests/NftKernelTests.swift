@@ -31,7 +31,9 @@ final class NftNamespace {
     }
 }
 
-/// Against the real nftables; needs root. `CAUSEWAY_NETNS=1` asks for it.
+/// Against the real nftables; needs root.
+///
+/// `CAUSEWAY_NETNS=1` asks for it.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["CAUSEWAY_NETNS"] == "1"), .serialized)
 struct NftKernelTests {
     @Test func `the sample table comes back as it went in`() throws {

@@ -3,7 +3,9 @@ import CausewayModel
 import Foundation
 import Testing
 
-/// Plans taken with ip(8) and nft(8) in the real kernel; needs root. `CAUSEWAY_NETNS=1` asks for it.
+/// Plans taken with ip(8) and nft(8) in the real kernel; needs root.
+///
+/// `CAUSEWAY_NETNS=1` asks for it.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["CAUSEWAY_NETNS"] == "1"), .serialized)
 struct PlanKernelTests {
     @Test(arguments: UInt64(1)...30)

@@ -127,7 +127,9 @@ struct RandomTables {
 
     // MARK: rules
 
-    /// - Parameter hook: `nil` in a chain that others go to. The kernel refuses some statements at some hooks.
+    /// A rule; `hook` is `nil` in a chain that others go to.
+    ///
+    /// The kernel refuses some statements at some hooks.
     private mutating func rule(_ sets: [Nft.Set], in hook: Nft.Chain.Base.Hook?) -> Nft.Rule {
         var expressions: [Nft.Expression] = []
         for _ in 0..<Int.random(in: 0...4, using: &generator) {

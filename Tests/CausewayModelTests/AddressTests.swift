@@ -22,7 +22,9 @@ import Testing
         #expect(IPv6Address(text)?.description == canonical)
     }
 
-    @Test(arguments: ["", ":", ":::", "1:2", "1::2::3", "12345::", "g::", "1:2:3:4:5:6:7:8:9", "::1%eth0", "1:2:3:4:5:6:7:8::"])
+    @Test(arguments: [
+        "", ":", ":::", "1:2", "1::2::3", "12345::", "g::", "1:2:3:4:5:6:7:8:9", "::1%eth0", "1:2:3:4:5:6:7:8::",
+    ])
     func `what is not an IPv6 address is refused`(text: String) {
         #expect(IPv6Address(text) == nil)
     }

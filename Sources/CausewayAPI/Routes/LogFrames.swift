@@ -13,6 +13,14 @@ struct LogFrame: Hashable, Sendable {
         return buffer
     }
 
+    /// What keeps a log from being read, in Docker's words.
+    static func failure(_ why: String) -> LogFrame {
+        LogFrame(stream: 3, line: ByteBuffer(string: "Error grabbing logs: \(why)\n"))
+    }
+
+    /// As it goes to the client: with its head, or the bare line where the log has no frames.
+    func shown(raw: Bool) -> ByteBuffer { raw ? line : bytes }
+
     /// With the details in front of the line, or behind its time.
     func with(details: String, afterTimestamp: Bool) -> LogFrame {
         var rest = line

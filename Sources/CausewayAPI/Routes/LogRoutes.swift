@@ -122,8 +122,13 @@ private struct LogCopier: Sendable {
     }
 
     private func copy(_ task: Swarm.Task, isLate: Bool, to writer: BodyWriter) async throws {
-        guard let container = task.status.container?.id, let stream = try await log(of: container, isLate: isLate)
-        else { return }
+        guard let container = task.status.container?.id else { return }
+        let found: EngineStream?
+        do throws(EngineError) { found = try await log(of: container, isLate: isLate) } catch {
+            // The answer has begun: what is wrong is said in it, as in Docker, and the other tasks go on.
+            return try await writer.write(LogFrame.failure(error.message).shown(raw: isRaw))
+        }
+        guard let stream = found else { return }
         var frames = LogFrameReader()
         let details = options.hasDetails ? Self.details(of: task) : nil
         for try await bytes in stream {

@@ -39,7 +39,9 @@ struct HostRules {
             rules: publishedRules(guardedBy: [isToHost]) + virtualRules)
     }
 
-    /// From the host itself, to its own addresses. A loopback address cannot leave the host, so it is left alone.
+    /// From the host itself, to its own addresses.
+    ///
+    /// A loopback address cannot leave the host, so it is left alone.
     private var output: Nft.Chain {
         let notLoopback: [IPFamily: Nft.Expression] = [
             .ip: .match(destination(.ip), .notEqual, .value(Self.prefix("127.0.0.0/8"))),

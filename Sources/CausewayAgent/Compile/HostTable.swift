@@ -37,7 +37,8 @@ struct HostTable {
             Nft.Set(
                 name: names.targets, key: [type, .inetProtocol, .inetService], elements: targets(family, published)),
             Nft.Set(name: names.networks, key: [type, type], flags: ["interval"], elements: pairs(family)),
-            Nft.Set(name: names.internal, key: [type], flags: ["interval"], elements: subnets(family) { $0.isInternal }),
+            Nft.Set(
+                name: names.internal, key: [type], flags: ["interval"], elements: subnets(family) { $0.isInternal }),
             Nft.Set(name: names.tasks, key: [type], flags: ["interval"], elements: subnets(family) { _ in true }),
         ]
     }
@@ -48,11 +49,13 @@ struct HostTable {
         return SetNames.sizes.map { size in
             let elements = published.flatMap { port in
                 let backends = port.backends[family] ?? []
-                return Slots.count(backends: backends.count) != size ? [] : Slots.deal(backends).map { slot, address in
-                    Nft.Element(
-                        key: [.name(port.protocol.rawValue), .number(UInt64(port.port)), .number(UInt64(slot))],
-                        data: [.address(address), .number(UInt64(port.targetPort))])
-                }
+                return Slots.count(backends: backends.count) != size
+                    ? []
+                    : Slots.deal(backends).map { slot, address in
+                        Nft.Element(
+                            key: [.name(port.protocol.rawValue), .number(UInt64(port.port)), .number(UInt64(slot))],
+                            data: [.address(address), .number(UInt64(port.targetPort))])
+                    }
             }
             return Nft.Set(
                 name: SetNames(family).published(size), key: [.inetProtocol, .inetService, .integer],
@@ -60,14 +63,18 @@ struct HostTable {
         }
     }
 
-    /// Virtual address and slot → address. The port stays: a virtual address answers on every port of the task.
+    /// Virtual address and slot → address.
+    ///
+    /// The port stays: a virtual address answers on every port of the task.
     private func virtualMaps(_ family: IPFamily) -> [Nft.Set] {
         let type: Nft.DataType = family == .ip ? .ipv4Address : .ipv6Address
         return SetNames.sizes.map { size in
             let elements = virtualServices(family).flatMap { _, virtual, backends in
-                Slots.count(backends: backends.count) != size ? [] : Slots.deal(backends).map { slot, address in
-                    Nft.Element(key: [.address(virtual), .number(UInt64(slot))], data: [.address(address)])
-                }
+                Slots.count(backends: backends.count) != size
+                    ? []
+                    : Slots.deal(backends).map { slot, address in
+                        Nft.Element(key: [.address(virtual), .number(UInt64(slot))], data: [.address(address)])
+                    }
             }
             return Nft.Set(
                 name: SetNames(family).virtualMap(size), key: [type, .integer], data: [type], elements: elements)

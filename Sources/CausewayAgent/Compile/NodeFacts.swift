@@ -1,6 +1,8 @@
 import CausewayModel
 
-/// What the compiler has to know of the host that is not in the assignment. Read by the shell, used as a value.
+/// What the compiler has to know of the host that is not in the assignment.
+///
+/// Read by the shell, used as a value.
 package struct NodeFacts: Hashable, Sendable {
     /// The MTU of the link to the outside, bytes; tasks' links get it too.
     package var mtu: UInt32

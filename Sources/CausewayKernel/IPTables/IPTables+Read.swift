@@ -17,7 +17,7 @@ extension IPTables.Table {
         return tables
     }
 
-    /// `FORWARD DROP [0:0]`, `DOCKER - [0:0]`
+    /// `FORWARD DROP [0:0]`, `DOCKER - [0:0]`.
     private mutating func declare(_ line: Substring) {
         let words = line.split(separator: " ")
         guard let name = words.first else { return }
@@ -25,7 +25,7 @@ extension IPTables.Table {
         chains.append(IPTables.Chain(name: String(name), policy: policy))
     }
 
-    /// `[12:3456] -A CHAIN RULE`
+    /// `[12:3456] -A CHAIN RULE`.
     private mutating func append(_ line: Substring, _ family: IPFamily) {
         var text = line
         if text.first == "[", let end = text.firstIndex(of: "]") {
@@ -194,7 +194,7 @@ struct MatchReader {
         return all.contains { $0 == nil } ? nil : all.compactMap { $0 }
     }
 
-    /// `80`, `80:90`, `80:`, `:90`
+    /// `80`, `80:90`, `80:`, `:90`.
     static func ports(_ text: String, _ separator: Character) -> ClosedRange<UInt16>? {
         let ends = text.split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false)
         guard let low = ends[0].isEmpty && ends.count == 2 ? 0 : UInt16(ends[0]) else { return nil }
@@ -203,7 +203,7 @@ struct MatchReader {
         return low...high
     }
 
-    /// `0x1/0xff`, `0x1`
+    /// `0x1/0xff`, `0x1`.
     static func mark(_ text: String) -> (UInt32, UInt32)? {
         let parts = text.split(separator: "/").map { number($0) }
         switch parts.count {

@@ -53,7 +53,7 @@ extension Nft.Element {
 }
 
 extension Nft.Value {
-    /// - Parameter isProtocol: a number or another name of a protocol becomes the name that nft prints.
+    /// With `isProtocol`, a number or another name of a protocol becomes the name that nft prints.
     func normalised(isProtocol: Bool = false) -> Nft.Value {
         switch self {
         case .address, .set: return self

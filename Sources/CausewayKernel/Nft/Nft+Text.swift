@@ -52,7 +52,7 @@ extension Nft.Chain {
 }
 
 extension Nft.Chain.Base {
-    /// `type … hook … priority …; policy …;`
+    /// `type … hook … priority …; policy …;`.
     package var text: String { text(in: .inet) }
 
     fileprivate func text(in family: Nft.Family) -> String {

@@ -4,7 +4,7 @@ extension Nft.Value {
     /// As nft writes it.
     package var text: String { text(isMark: false) }
 
-    /// - Parameter isMark: prints numbers as marks: eight hexadecimal digits.
+    /// As nft writes it; with `isMark`, numbers are marks: eight hexadecimal digits.
     func text(isMark: Bool) -> String {
         switch self {
         case .address(let address): return address.description
@@ -25,7 +25,7 @@ extension Nft.Value {
 }
 
 extension Nft.Element {
-    /// `KEY [comment "…"] [: DATA]`
+    /// `KEY [comment "…"] [: DATA]`.
     package var text: String {
         var text = keyText
         if let comment = Nft.comment(comment) { text += " comment \"\(comment)\"" }

@@ -221,7 +221,7 @@ package enum Nft {
 
     package struct Limit: Hashable, Codable, Sendable {
         package var rate: UInt64
-        /// `second`, `minute`, `hour`, `day`, `week`
+        /// `second`, `minute`, `hour`, `day`, `week`.
         package var per: String
         package var burst: UInt64
         /// `packets`, or `bytes`, `kbytes`, `mbytes`.

@@ -39,7 +39,9 @@ package enum Rtnl {
         }
     }
 
-    /// An address on a link. Always added `nodad`.
+    /// An address on a link.
+    ///
+    /// Always added `nodad`.
     package struct Address: Hashable, Codable, Sendable {
         package var link: String
         package var address: CIDR

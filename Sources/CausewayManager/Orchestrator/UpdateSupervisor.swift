@@ -145,7 +145,8 @@ package struct UpdateSupervisor: Sendable {
     package static func pausedForGood(
         _ rollback: Swarm.UpdateStatus?, since before: Swarm.UpdateStatus?, _ obstacle: SwarmError
     ) -> Swarm.UpdateStatus {
-        let failure = (rollback?.message ?? "").replacing("update rolled back", with: "update paused", maxReplacements: 1)
+        let failure = (rollback?.message ?? "").replacing(
+            "update rolled back", with: "update paused", maxReplacements: 1)
         return Swarm.UpdateStatus(
             state: "paused", startedAt: before?.startedAt ?? rollback?.startedAt,
             message: "\(failure); it cannot be rolled back: \(obstacle.message)")

@@ -9,7 +9,9 @@ package enum IPFamily: String, Hashable, Comparable, Sendable, CaseIterable, Cod
     package static func < (a: Self, b: Self) -> Bool { a.width < b.width }
 }
 
-/// An address of either family. IPv4 sorts before IPv6.
+/// An address of either family.
+///
+/// IPv4 sorts before IPv6.
 package enum IPAddress: Hashable, Sendable {
     case v4(IPv4Address)
     case v6(IPv6Address)

@@ -15,7 +15,9 @@ extension Swarm {
         package var listenAddress: String
         /// The certificate authority's certificate, PEM.
         package var caCertificate: String
-        /// The certificate authority's private key, PEM. Never leaves the store.
+        /// The certificate authority's private key, PEM.
+        ///
+        /// Never leaves the store.
         package var caKey: String
         package var workerToken: String
         package var managerToken: String
@@ -41,7 +43,9 @@ extension Swarm {
         }
     }
 
-    /// `Spec` of `GET /swarm`. Defaults are Docker's.
+    /// `Spec` of `GET /swarm`.
+    ///
+    /// Defaults are Docker's.
     package struct ClusterSpec: Hashable, Codable, Sendable {
         package struct Orchestration: Hashable, Codable, Sendable {
             /// How many ended tasks are kept for each slot.

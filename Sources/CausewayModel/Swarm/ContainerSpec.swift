@@ -81,7 +81,9 @@ extension Swarm {
         }
     }
 
-    /// A mount of a task: bind, volume or tmpfs. Docker Engine's `HostConfig.Mounts` takes it as it is.
+    /// A mount of a task: bind, volume or tmpfs.
+    ///
+    /// Docker Engine's `HostConfig.Mounts` takes it as it is.
     package struct Mount: Hashable, Codable, Sendable {
         package struct BindOptions: Hashable, Codable, Sendable {
             package var propagation: String?

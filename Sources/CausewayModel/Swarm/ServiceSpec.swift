@@ -53,7 +53,9 @@ extension Swarm {
         }
     }
 
-    /// How many tasks a service has. Jobs are not among them yet.
+    /// How many tasks a service has.
+    ///
+    /// Jobs are not among them yet.
     package enum ServiceMode: Hashable, Sendable {
         case replicated(UInt64)
         case global

@@ -6,7 +6,9 @@ package enum Swarm {
     /// An object's identifier: 25 characters of `[0-9a-z]`.
     package typealias ID = String
 
-    /// How often an object was written. A writer must name the version that it has read.
+    /// How often an object was written.
+    ///
+    /// A writer must name the version that it has read.
     package struct Version: Hashable, Comparable, Codable, Sendable {
         package var index: UInt64
 

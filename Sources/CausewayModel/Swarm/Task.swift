@@ -1,5 +1,7 @@
 extension Swarm {
-    /// One run of a service's container. A task is never moved or restarted: it is replaced, in its slot.
+    /// One run of a service's container.
+    ///
+    /// A task is never moved or restarted: it is replaced, in its slot.
     package struct Task: Hashable, Codable, Sendable, Identifiable {
         package var id: ID
         package var meta: Meta
@@ -58,7 +60,9 @@ extension Swarm {
 }
 
 extension Swarm.Task {
-    /// Swarm's task states, with swarmkit's numbers (`api/types.proto`). A task's state only rises.
+    /// Swarm's task states, with swarmkit's numbers (`api/types.proto`).
+    ///
+    /// A task's state only rises.
     package enum State: Int, Hashable, Comparable, Sendable, CaseIterable {
         case new = 0
         case pending = 64

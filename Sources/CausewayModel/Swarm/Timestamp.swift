@@ -51,7 +51,9 @@ extension Timestamp: CodableAsText {
         if bytes[at] == 46 {
             let digits = bytes[(at + 1)...].prefix { (48...57).contains($0) }
             guard !digits.isEmpty else { return nil }
-            fraction = (0..<9).reduce(0) { $0 * 10 + ($1 < digits.count ? Int64(digits[digits.startIndex + $1]) - 48 : 0) }
+            fraction = (0..<9).reduce(0) {
+                $0 * 10 + ($1 < digits.count ? Int64(digits[digits.startIndex + $1]) - 48 : 0)
+            }
             at += 1 + digits.count
         }
         var offset: Int64 = 0

@@ -35,7 +35,8 @@ struct Command: Sendable {
         let folder = FileManager.default.temporaryDirectory.appending(path: "causeway-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let (stdin, out, err) = (folder.appending(path: "in"), folder.appending(path: "out"), folder.appending(path: "err"))
+        let (stdin, out) = (folder.appending(path: "in"), folder.appending(path: "out"))
+        let err = folder.appending(path: "err")
         try Data((input ?? "").utf8).write(to: stdin)
         let process = try Spawned(words, environment: environment, input: stdin.path, out: out.path, err: err.path)
         let status = await end(of: process)

@@ -14,7 +14,9 @@ final class Spawned: Sendable {
         var description: String { "cannot start `\(words.joined(separator: " "))`: \(String(cString: strerror(code)))" }
     }
 
-    /// Starts a program, which is looked for in PATH, with files for its streams. Output is appended.
+    /// Starts a program, which is looked for in PATH, with files for its streams.
+    ///
+    /// Output is appended.
     init(_ words: [String], environment: [String: String] = [:], input: String = "/dev/null", out: String, err: String)
         throws
     {
