@@ -26,7 +26,8 @@ extension Acceptance {
                 end_process $pid 20
                 unset DOCKER_HOST
                 network_state >/run/after; engine_state /run/docker.sock >>/run/after
-                diff -U0 /run/before /run/after && echo the same
+                diff -U0 /run/before /run/after || { grep -v debug /run/causewayd.log; exit 1; }
+                echo the same
                 """)
 
             #expect(said.succeeded && said.lines.last == "the same", "\(said.all)")
