@@ -125,6 +125,8 @@ private struct Town {
         for task in tasks { town.namespaces[task] = try await taskNamespace(task) }
         let published = [8201, 8201, 8202, 8203, 8204, 8299]
         town.targets = [(Machine.address, published), (Machine.address6, published), (Machine.client, [7002, 7003])]
+        // Half of what is asked should be what people ask: published ports, and names' addresses.
+        town.targets += town.targets + town.targets
         for service in ["pt-web", "pt-db", "pt-both", "pt-closed", "pt-none"] {
             for address in try await virtualAddresses(service) where address.hasPrefix("10.91.") {
                 town.targets.append((address, [80, 80, 81]))
@@ -209,7 +211,9 @@ private struct Probe: CustomStringConvertible {
         case .refused:
             // UDP does not tell a program that a host cannot be reached, only that a port cannot.
             let isUntold = transport == .udp && verdict.reason == .noInputRoute
-            let told: Set = ["refused", "unreachable", "reset"]
+            var told: Set = ["refused", "unreachable", "reset"]
+            // What is rejected on its way out of the host is told to the sender by its own system call.
+            if source == .host { told.insert("Operation not permitted") }
             return kinds.isSubset(of: isUntold ? told.union(["timeout"]) : told) && met.answered == 0
                 ? nil : "predicted \(verdict), met \(met)"
         case .dropped:
