@@ -132,24 +132,41 @@ private struct Town {
                 town.targets.append((address, [80, 80, 81]))
             }
         }
-        for task in tasks { town.targets.append((try await taskAddress(task), [80, 80, 81])) }
+        for task in tasks {
+            for address in try await taskAddresses(task) where address.hasPrefix("10.91.") {
+                town.targets.append((address, [80, 80, 81]))
+            }
+        }
         // Nobody has this one.
         town.targets.append(("10.91.1.250", [80]))
         return town
     }
 
+    /// Half of the questions are of the kind that gets an answer; with chance alone most would be refused.
     func probe(using chance: inout SeededGenerator) -> Probe {
+        let sources: [Probe.Source] = [.outside, .outside, .host] + Self.tasks.map { .task($0) }
+        let isWelcome = Bool.random(using: &chance)
         while true {
-            let sources: [Probe.Source] = [.outside, .outside, .host] + Self.tasks.map { .task($0) }
             let source = sources.randomElement(using: &chance) ?? .host
             guard let target = targets.randomElement(using: &chance) else { continue }
             if source == .outside, target.address == Machine.client { continue }
             let port = target.ports.randomElement(using: &chance) ?? 80
+            if isWelcome, !welcomes(source, target.address, port) { continue }
             let transport = Int.random(in: 0..<3, using: &chance) == 0 ? Load.Transport.udp : .http
+            var namespace: String?
+            if case .task(let name) = source { namespace = namespaces[name] }
             return Probe(
-                source: source, address: target.address, port: port, transport: transport,
-                namespace: { if case .task(let name) = source { namespaces[name] } else { nil } }())
+                source: source, address: target.address, port: port, transport: transport, namespace: namespace)
         }
+    }
+
+    private func welcomes(_ source: Probe.Source, _ address: String, _ port: Int) -> Bool {
+        if [Machine.address, Machine.address6].contains(address) { return [8201, 8202].contains(port) }
+        if address == Machine.client { return port == 7002 }
+        guard case .task(let name) = source, port == 80 else { return false }
+        let isOnA = ["pt-web", "pt-both", "pt-closed"].contains { name.hasPrefix($0) }
+        let isOnB = ["pt-db", "pt-both", "pt-rr"].contains { name.hasPrefix($0) }
+        return (address.hasPrefix("10.91.1.") && isOnA) || (address.hasPrefix("10.91.2.") && isOnB)
     }
 }
 
@@ -209,8 +226,9 @@ private struct Probe: CustomStringConvertible {
             let possible = Set(trace.candidates.compactMap(\.owner) + [trace.outward.verdict.place.title])
             return possible.contains(replica) ? nil : "predicted one of \(possible.sorted()), \(replica) answered"
         case .refused:
-            // UDP does not tell a program that a host cannot be reached, only that a port cannot.
-            let isUntold = transport == .udp && verdict.reason == .noInputRoute
+            // UDP does not tell a program that a host cannot be reached; and the kernel says so to one peer but once a
+            // second (net.ipv4.route.error_cost), so TCP may wait for it in vain as well.
+            let isUntold = verdict.reason == .noInputRoute
             var told: Set = ["refused", "unreachable", "reset"]
             // What is rejected on its way out of the host is told to the sender by its own system call.
             if source == .host { told.insert("Operation not permitted") }

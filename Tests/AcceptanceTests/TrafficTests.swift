@@ -192,12 +192,17 @@ func taskNamespace(_ task: String) async throws -> String {
     }
 }
 
-/// The first address, by network, that a task's eth0 has.
-func taskAddress(_ task: String) async throws -> String {
+/// The IPv4 addresses that a task's eth0 has.
+func taskAddresses(_ task: String) async throws -> [String] {
     let namespace = try await taskNamespace(task)
     let said = try await shell("ip", "-4", "-oneline", "-n", namespace, "address", "show", "eth0")
-    let addresses = said.lines.compactMap { $0.split(separator: " ").dropFirst(3).first }
-    return String(addresses.first?.prefix { $0 != "/" } ?? "")
+    return said.lines.compactMap { $0.split(separator: " ").dropFirst(3).first }.map { String($0.prefix { $0 != "/" }) }
+}
+
+/// The address of a task on its own network, not that on ingress, when it has both.
+func taskAddress(_ task: String) async throws -> String {
+    let all = try await taskAddresses(task)
+    return try #require(all.first { !$0.hasPrefix("10.0.0.") } ?? all.first)
 }
 
 func virtualAddresses(_ service: String) async throws -> [String] {

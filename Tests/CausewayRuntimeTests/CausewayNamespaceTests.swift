@@ -36,7 +36,12 @@ struct CausewayNamespaceTests {
         let runtime = DockerRuntime(engine: engine, nodeHostname: "alpha")
         let task = try Swarm.Task.sample(
             "runtime-test-netns", #"{"ContainerSpec":{"Image":"busybox:latest","Command":["sleep","600"]}}"#)
-        let id = try await runtime.prepare(task)
+        let id: String
+        do { id = try await runtime.prepare(task) } catch {
+            // A client that is let go open ends the whole run.
+            await engine.shutdown()
+            throw error
+        }
         do {
             try await runtime.start(id, namespacePath: namespace)
             let pid = try #require(try await runtime.inspect(id)).pid
