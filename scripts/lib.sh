@@ -56,16 +56,25 @@ apt_get() {
 # What it takes to build, and what it takes to run.
 need_for_build() {
     need_packages "/usr/include/nftables/libnftables.h=libnftables-dev" "/usr/include/sqlite3.h=libsqlite3-dev" \
-        pkg-config=pkg-config gcc=gcc "/usr/include/x86_64-linux-gnu/sys/types.h=libc6-dev"
+        pkg-config=pkg-config gcc=gcc g++=g++ "/usr/include/*/sys/types.h=libc6-dev"
     find_swift
 }
 
 need_for_run() {
     need_packages dockerd=docker.io iptables=iptables nft=nftables ip=iproute2 conntrack=conntrack jq=jq curl=curl \
-        sysctl=procps busybox=busybox-static
+        sysctl=procps
     # Debian 12 has the client in docker.io; later distributions have it in a package of its own.
     need_packages docker=docker-cli
-    is_present /bin/busybox || is_present /usr/bin/busybox || fail "busybox is needed to make the images"
+    # The images are made from one that needs no library; the package `busybox` has one that does.
+    has_static_busybox || need_packages /no/such/file=busybox-static
+}
+
+has_static_busybox() {
+    local place
+    for place in /bin/busybox /usr/bin/busybox; do
+        if [ -x "$place" ] && ! ldd "$place" >/dev/null 2>&1; then return 0; fi
+    done
+    return 1
 }
 
 # Puts `swift` on the path, from the usual places if need be.
