@@ -1,3 +1,4 @@
+import CausewayPath
 import Foundation
 import Testing
 
@@ -148,6 +149,10 @@ extension Acceptance.OnCluster {
         ) async throws {
             let all = ["--replicas", "3", "--publish", "8080:80/tcp", "--publish", "8080:80/udp"] + named + options
             try await withService(name, options: all + [Images.test], replicas: 3) { _ in
+                // A task that runs gets its share a moment after `docker service ps` has said so.
+                try await eventually("three candidates") {
+                    try await predictedPath("\(name):8080").candidates.count == 3 ? true : nil
+                }
                 try await body((1...3).map { "\(name).\($0)" })
             }
         }
