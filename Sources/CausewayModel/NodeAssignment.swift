@@ -18,10 +18,13 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
     package var tasks: [Swarm.Task]
     /// Every service that can be reached from this node: through a published port, or on a network of its tasks.
     package var services: [ServiceEndpoint]
+    /// The containers of this node that users made on networks of ours; sorted by identifier.
+    package var containers: [AttachedContainer]
 
     package init(
         revision: UInt64, nodeID: Swarm.ID, nodeNumber: Int, hostname: String, uniqueLocalPrefix: CIDR,
-        networks: [Swarm.Network] = [], tasks: [Swarm.Task] = [], services: [ServiceEndpoint] = []
+        networks: [Swarm.Network] = [], tasks: [Swarm.Task] = [], services: [ServiceEndpoint] = [],
+        containers: [AttachedContainer] = []
     ) {
         self.revision = revision
         self.nodeID = nodeID
@@ -31,6 +34,7 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
         self.networks = networks
         self.tasks = tasks
         self.services = services
+        self.containers = containers
     }
 }
 
@@ -45,12 +49,15 @@ package struct ServiceEndpoint: Hashable, Codable, Sendable {
     ///
     /// Has an entry, empty if need be, for each network that the service is attached to.
     package var aliases: [Swarm.ID: [String]]
+    /// Where its published ports are offered; a port without an entry is offered everywhere, to everybody.
+    package var scopes: [TransportPort: PortScope]
     /// Sorted by task identifier.
     package var backends: [Backend]
 
     package init(
         id: Swarm.ID, name: String, mode: Swarm.EndpointSpec.Mode, virtualIPs: [Swarm.Endpoint.VirtualIP] = [],
-        ports: [Swarm.PortConfig] = [], aliases: [Swarm.ID: [String]] = [:], backends: [Backend] = []
+        ports: [Swarm.PortConfig] = [], aliases: [Swarm.ID: [String]] = [:],
+        scopes: [TransportPort: PortScope] = [:], backends: [Backend] = []
     ) {
         self.id = id
         self.name = name
@@ -58,6 +65,7 @@ package struct ServiceEndpoint: Hashable, Codable, Sendable {
         self.virtualIPs = virtualIPs
         self.ports = ports
         self.aliases = aliases
+        self.scopes = scopes
         self.backends = backends
     }
 
