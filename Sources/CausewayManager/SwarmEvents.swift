@@ -21,7 +21,7 @@ package enum SwarmEvents {
             var before: Swarm.Node?
             if case .node(let old) = change.before { before = old }
             return event(.node, attributes(node, before: action == .update ? before : nil))
-        case .cluster, .task:
+        case .cluster, .task, .container:
             return nil
         }
     }

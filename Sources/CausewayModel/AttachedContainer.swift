@@ -51,6 +51,10 @@ package struct AttachedContainer: Hashable, Codable, Sendable, Identifiable {
     package var containerID: String?
     /// Without the slash.
     package var name: String
+    /// The name that it was made with: its namespace is called by it for good.
+    package var firstName: String
+    /// Whether Docker Engine runs it, as far as is known: only then its names resolve and its ports are open.
+    package var isRunning: Bool
     package var networks: [Attachment]
     package var ports: [Port]
     /// Name servers of its own (`--dns`); empty: those of the host.
@@ -58,13 +62,15 @@ package struct AttachedContainer: Hashable, Codable, Sendable, Identifiable {
 
     package init(
         id: Swarm.ID, createdAt: Timestamp, nodeID: Swarm.ID, containerID: String? = nil, name: String,
-        networks: [Attachment] = [], ports: [Port] = [], nameServers: [IPAddress] = []
+        networks: [Attachment] = [], ports: [Port] = [], nameServers: [IPAddress] = [], isRunning: Bool = false
     ) {
         self.id = id
         self.createdAt = createdAt
         self.nodeID = nodeID
         self.containerID = containerID
         self.name = name
+        firstName = name
+        self.isRunning = isRunning
         self.networks = networks
         self.ports = ports
         self.nameServers = nameServers

@@ -21,18 +21,53 @@ enum SQLiteSchema {
                     INSERT INTO revision (number) VALUES (0);
                     """)
         }
+        migrator.registerMigration("002 additions") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE addition (
+                        kind TEXT NOT NULL,
+                        id TEXT NOT NULL,
+                        version INTEGER NOT NULL,
+                        json BLOB NOT NULL,
+                        PRIMARY KEY (kind, id)
+                    ) WITHOUT ROWID;
+                    """)
+        }
         return migrator
+    }
+
+    /// Where objects of a kind are kept.
+    ///
+    /// A release refuses a kind in `object` that it does not know, and passes over one in `addition`. So each kind that
+    /// came after the first release is an addition: the release before still opens the file.
+    private static func table(of kind: StoreKind) -> String {
+        switch kind {
+        case .cluster, .node, .network, .service, .task: "object"
+        case .container: "addition"
+        }
     }
 
     /// Reads the whole store.
     static func load(_ db: Database) throws -> StoreSnapshot {
         var snapshot = StoreSnapshot()
         snapshot.revision = UInt64(try Int64.fetchOne(db, sql: "SELECT number FROM revision") ?? 0)
-        let rows = try Row.fetchCursor(db, sql: "SELECT kind, id, json FROM object ORDER BY kind, id")
+        try load("object", db, into: &snapshot) { kind, id in
+            throw SwarmError(.internal, "unknown kind '\(kind)' of object \(id): a newer version wrote this file")
+        }
+        try load("addition", db, into: &snapshot) { _, _ in }
+        return snapshot
+    }
+
+    private static func load(
+        _ table: String, _ db: Database, into snapshot: inout StoreSnapshot,
+        meeting unknown: (_ kind: String, _ id: String) throws -> Void
+    ) throws {
+        let rows = try Row.fetchCursor(db, sql: "SELECT kind, id, json FROM \(table) ORDER BY kind, id")
         while let row = try rows.next() {
             let (kind, id, json): (String, String, Data) = (row[0], row[1], row[2])
             guard let known = StoreKind(rawValue: kind) else {
-                throw SwarmError(.internal, "unknown kind '\(kind)' of object \(id): a newer version wrote this file")
+                try unknown(kind, id)
+                continue
             }
             do {
                 try read(known, json, into: &snapshot)
@@ -40,7 +75,6 @@ enum SQLiteSchema {
                 throw SwarmError(.internal, "\(kind) \(id) cannot be read: \(error)")
             }
         }
-        return snapshot
     }
 
     /// Writes changed objects and the revision.
@@ -48,13 +82,15 @@ enum SQLiteSchema {
     /// Runs in a transaction of the caller.
     static func save(_ changes: [StoreChange], revision: UInt64, in db: Database) throws {
         for change in changes {
+            let table = table(of: change.kind)
             guard let after = change.after else {
                 try db.execute(
-                    sql: "DELETE FROM object WHERE kind = ? AND id = ?", arguments: [change.kind.rawValue, change.id])
+                    sql: "DELETE FROM \(table) WHERE kind = ? AND id = ?",
+                    arguments: [change.kind.rawValue, change.id])
                 continue
             }
             try db.execute(
-                sql: "INSERT OR REPLACE INTO object (kind, id, version, json) VALUES (?, ?, ?, ?)",
+                sql: "INSERT OR REPLACE INTO \(table) (kind, id, version, json) VALUES (?, ?, ?, ?)",
                 arguments: [change.kind.rawValue, change.id, Int64(revision), try json(after)])
         }
         try db.execute(sql: "UPDATE revision SET number = ?", arguments: [Int64(revision)])
@@ -69,6 +105,7 @@ enum SQLiteSchema {
         case .network(let network): try encoder.encode(network)
         case .service(let service): try encoder.encode(service)
         case .task(let task): try encoder.encode(task)
+        case .container(let container): try encoder.encode(container)
         }
     }
 
@@ -83,6 +120,7 @@ enum SQLiteSchema {
         case .network: try add(Swarm.Network.self)
         case .service: try add(Swarm.Service.self)
         case .task: try add(Swarm.Task.self)
+        case .container: try add(StoredContainer.self)
         }
     }
 }

@@ -42,6 +42,8 @@ package struct StoreSnapshot: Sendable {
     package internal(set) var networks = StoreTable<Swarm.Network>()
     package internal(set) var services = StoreTable<Swarm.Service>()
     package internal(set) var tasks = StoreTable<Swarm.Task>()
+    /// Containers that users made on networks of ours.
+    package internal(set) var containers = StoreTable<StoredContainer>()
     private var tasksOfServices: [Swarm.ID: Set<Swarm.ID>] = [:]
     private var unplaced: Set<Swarm.ID> = []
     private var touched: [Swarm.ID: UInt64] = [:]
@@ -74,6 +76,8 @@ package struct StoreSnapshot: Sendable {
         switch (object ?? before)?.boxed {
         case .task(let task): index(task, isThere: object != nil)
         case .service: touched[id] = object == nil ? nil : revision
+        // No service's tasks depend on a container of a user.
+        case .container: break
         case .cluster, .node, .network, nil: touchedForAll = revision
         }
     }

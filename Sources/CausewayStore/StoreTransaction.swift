@@ -68,6 +68,7 @@ package struct StoreTransaction {
 
     /// Takes everything away.
     package mutating func removeAll() {
+        for object in view.containers.sorted { remove(StoredContainer.self, object.id) }
         for object in view.tasks.sorted { remove(Swarm.Task.self, object.id) }
         for object in view.services.sorted { remove(Swarm.Service.self, object.id) }
         for object in view.networks.sorted { remove(Swarm.Network.self, object.id) }

@@ -2,7 +2,7 @@ import CausewayModel
 
 /// The kinds of objects that a store holds; the raw value is the word on disk and never changes.
 package enum StoreKind: String, Hashable, Sendable, CaseIterable {
-    case cluster, node, network, service, task
+    case cluster, node, network, service, task, container
 }
 
 /// What a store can hold: it has an identifier, a version and a table of its own.
@@ -28,6 +28,7 @@ package enum StoreObject: Hashable, Sendable {
     case network(Swarm.Network)
     case service(Swarm.Service)
     case task(Swarm.Task)
+    case container(StoredContainer)
 }
 
 extension Swarm.Cluster: StoredObject {

@@ -12,7 +12,7 @@ struct HostCompiler {
         for place in tasks {
             state.links[place.link] = Rtnl.Link(
                 name: place.link, kind: .veth(peer: "eth0", namespace: place.namespace),
-                address: TaskPlace.gatewayMACAddress, mtu: facts.mtu, isUp: true, alias: "task \(place.task.name)")
+                address: TaskPlace.gatewayMACAddress, mtu: facts.mtu, isUp: true, alias: place.title)
             for address in place.addresses {
                 state.routes.insert(
                     Rtnl.Route(destination: CIDR(host: address), link: place.link, scope: scope(of: address)))

@@ -106,7 +106,7 @@ struct HostTable {
         tasks.flatMap { place in
             place.addresses.filter { $0.family == family }.map { address in
                 Nft.Element(
-                    key: [.name(place.link), .address(address)], comment: "task \(place.task.name)")
+                    key: [.name(place.link), .address(address)], comment: place.title)
             }
         }
     }

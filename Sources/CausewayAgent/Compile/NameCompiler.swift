@@ -10,7 +10,7 @@ struct NameCompiler {
     static let taskTimeToLive: UInt32 = 2
 
     func table(for place: TaskPlace) -> NameTable {
-        var table = NameTable(upstreams: upstreams(of: place.task))
+        var table = NameTable(upstreams: place.nameServers.isEmpty ? facts.nameServers : place.nameServers)
         for attachment in place.attachments where !attachment.network.spec.isIngress {
             table.ownSubnets += attachment.network.subnets.map(\.subnet.network)
             for (name, entry) in names(on: attachment.network) {
@@ -21,11 +21,6 @@ struct NameCompiler {
             table.reverse.merge(reverse(on: attachment.network)) { first, _ in first }
         }
         return table
-    }
-
-    private func upstreams(of task: Swarm.Task) -> [IPAddress] {
-        let own = task.spec.containerSpec?.dnsConfig?.nameservers ?? []
-        return own.isEmpty ? facts.nameServers : own.compactMap { IPAddress($0) }
     }
 
     private func names(on network: Swarm.Network) -> [String: NameTable.Entry] {
