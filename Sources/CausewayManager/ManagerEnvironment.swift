@@ -51,6 +51,8 @@ package struct ManagerEnvironment: Sendable {
     package var leavePatience: Nanoseconds
     /// How long `network rm` waits for tasks that are already leaving.
     package var networkPatience: Nanoseconds
+    /// How long a request that changes a container's networks waits for the node to do it.
+    package var applyPatience: Nanoseconds
 
     package init(
         now: @escaping @Sendable () -> Timestamp,
@@ -65,7 +67,8 @@ package struct ManagerEnvironment: Sendable {
         obstacles: @escaping @Sendable () async -> [String] = { [] },
         portHolder: @escaping @Sendable (Swarm.TransportProtocol, UInt16) async -> String? = { _, _ in nil },
         leavePatience: Nanoseconds = .seconds(30),
-        networkPatience: Nanoseconds = .seconds(15)
+        networkPatience: Nanoseconds = .seconds(15),
+        applyPatience: Nanoseconds = .seconds(10)
     ) {
         self.now = now
         self.sleep = sleep
@@ -80,5 +83,6 @@ package struct ManagerEnvironment: Sendable {
         self.portHolder = portHolder
         self.leavePatience = leavePatience
         self.networkPatience = networkPatience
+        self.applyPatience = applyPatience
     }
 }

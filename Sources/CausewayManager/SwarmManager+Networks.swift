@@ -7,6 +7,7 @@ extension SwarmManager {
     package func createNetwork(_ spec: Swarm.NetworkSpec) async throws(SwarmError) -> Swarm.Network {
         _ = try view()
         let routes = try await routes()
+        try refuseWhileLeaving()
         let id = environment.newID()
         var wanted = spec
         // The mesh is dual stack, whoever made its network.

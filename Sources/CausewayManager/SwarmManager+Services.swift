@@ -12,6 +12,7 @@ extension SwarmManager {
     package func createService(_ spec: Swarm.ServiceSpec) async throws(SwarmError) -> Swarm.Service {
         let id = environment.newID()
         try await checkHolders(of: spec)
+        try refuseWhileLeaving()
         return try await write { transaction throws(SwarmError) in
             var spec = spec
             if spec.name.isEmpty { spec.name = "service-\(id.prefix(10))" }
@@ -28,6 +29,7 @@ extension SwarmManager {
         _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool
     ) async throws(SwarmError) -> Swarm.Service {
         if !rollback { try await checkHolders(of: spec) }
+        try refuseWhileLeaving()
         return try await write { transaction throws(SwarmError) in
             var service = try Self.service(id, transaction.view)
             guard service.meta.version == version else { throw .outOfSequence }
@@ -76,7 +78,10 @@ extension SwarmManager {
         let own = Set(
             store.snapshot().services.sorted.flatMap(\.endpoint.ports).map {
                 PortKey($0.protocol, $0.publishedPort ?? 0)
-            })
+            }
+                + store.snapshot().containers.all.flatMap(\.container.ports).map {
+                    PortKey($0.protocol, $0.publishedPort)
+                })
         for port in spec.endpointSpec?.ports ?? [] {
             guard let number = port.publishedPort, number > 0, !own.contains(PortKey(port.protocol, number)),
                 let holder = await environment.portHolder(port.protocol, number)

@@ -55,7 +55,10 @@ package struct AttachedContainer: Hashable, Codable, Sendable, Identifiable {
     package var firstName: String
     /// Whether Docker Engine runs it, as far as is known: only then its names resolve and its ports are open.
     package var isRunning: Bool
+    /// Those that the user put it on; the way that its published ports take is not among them.
     package var networks: [Attachment]
+    /// Its addresses on the ingress network, where its published ports lead to; empty when it publishes none.
+    package var ingress: [CIDR]
     package var ports: [Port]
     /// Name servers of its own (`--dns`); empty: those of the host.
     package var nameServers: [IPAddress]
@@ -72,8 +75,35 @@ package struct AttachedContainer: Hashable, Codable, Sendable, Identifiable {
         firstName = name
         self.isRunning = isRunning
         self.networks = networks
+        ingress = []
         self.ports = ports
         self.nameServers = nameServers
+    }
+}
+
+/// Where a node tells what it sees of the containers that users made on networks of ours.
+package protocol ContainerReporting: Sendable {
+    /// Docker Engine is about to run a container. Returns when the node's names and ports lead to it.
+    ///
+    /// Refuses when a port of its is another one's by now, with Docker's words and the holder's name.
+    func starting(containerID: String) async throws(SwarmError)
+
+    /// What Docker Engine has: `seen` has an entry for each of its containers, by the engine's identifier.
+    ///
+    /// Of `known`, the attachments that were there before the engine was asked, those that it does not have are given
+    /// up, and so are those that never became containers.
+    func report(_ seen: [String: SeenContainer], of known: Set<Swarm.ID>) async throws(SwarmError)
+}
+
+/// A container as Docker Engine lists it.
+package struct SeenContainer: Hashable, Sendable {
+    /// Without the slash.
+    package var name: String
+    package var isRunning: Bool
+
+    package init(name: String, isRunning: Bool) {
+        self.name = name
+        self.isRunning = isRunning
     }
 }
 
@@ -85,8 +115,10 @@ package protocol ContainerControl: Sendable {
 
     /// Gives a container that is about to be made its addresses and ports.
     ///
-    /// The request's `id`, `createdAt` and `nodeID` are filled in here. Refuses a network that is not attachable, an
-    /// address that is taken or outside the subnet, a port that something holds (by the holder's name), a name in use.
+    /// The request's `id`, `createdAt`, `nodeID` and `ingress` are filled in here. Refuses a network that is not
+    /// attachable, an address that is taken or outside the subnet, a port that a service or another program holds (by
+    /// the holder's name), a name in use. A port of another container is no obstacle: as with Docker, it becomes one
+    /// when both are to run.
     func attach(_ request: AttachedContainer) async throws(SwarmError) -> AttachedContainer
 
     /// Tells the engine's identifier of a container that was made. Returns when the node knows it.

@@ -41,7 +41,11 @@ package struct TaskPlace: Hashable, Sendable {
         namespace = Self.namespaceName(of: container)
         link = Rtnl.linkPrefix + container.id.prefix(10)
         nameServers = container.nameServers
-        attachments = Self.attachments(container.networks.map { ($0.networkID, $0.addresses) }, assignment)
+        var own = container.networks.map { ($0.networkID, $0.addresses) }
+        if !container.ingress.isEmpty, let ingress = assignment.networks.first(where: \.spec.isIngress) {
+            own.append((ingress.id, container.ingress))
+        }
+        attachments = Self.attachments(own, assignment)
         // Not from an address: these come and go while it runs.
         let number = UInt64(container.id.prefix(8), radix: 36) ?? 0
         macAddress = MACAddress(derivedFrom: IPv4Address(rawValue: UInt32(truncatingIfNeeded: number)))

@@ -57,6 +57,35 @@ package struct AddressLedger: Sendable {
         return .success(given)
     }
 
+    /// Gives the addresses asked for, and any of the families of which none was asked for.
+    ///
+    /// - Throws: Docker's words for an address that is taken or of no subnet of the network.
+    package mutating func take(
+        on network: Swarm.ID, asking requested: [IPAddress]
+    ) throws(SwarmError) -> [CIDR] {
+        guard let object = networks[network] else { throw Refusal.notFound("network", network) }
+        var given: [CIDR] = []
+        for family in IPFamily.allCases {
+            let key = PoolKey(network: network, family: family)
+            let wanted = requested.filter { $0.family == family }
+            guard pools[key] != nil else {
+                guard let address = wanted.first else { continue }
+                throw SwarmError(
+                    .invalid,
+                    "invalid address \(address): it does not belong to any of this network's subnets: network "
+                        + "\(object.spec.name) has none of its family")
+            }
+            if let address = wanted.first {
+                if let cidr = try pools[key]?.take(address) { given.append(cidr) }
+            } else if let address = pools[key]?.take() {
+                given.append(address)
+            } else {
+                throw SwarmError(.internal, "no available addresses on network \(object.spec.name)")
+            }
+        }
+        return given
+    }
+
     /// Takes back what `take` has just given.
     package mutating func giveBack(_ addresses: [CIDR], on network: Swarm.ID) {
         for address in addresses {
@@ -89,6 +118,15 @@ package struct AddressLedger: Sendable {
                 }
             }
         }
+        let ingress = view.ingress?.id
+        for container in view.containers.all.map(\.container) {
+            let own = container.networks.map { ($0.networkID, $0.addresses) }
+            for (network, addresses) in own + (ingress.map { [($0, container.ingress)] } ?? []) {
+                holders += addresses.map {
+                    Holder(network: network, address: $0.address, owner: "container \(container.id)")
+                }
+            }
+        }
         return holders
     }
 
@@ -104,6 +142,12 @@ package struct AddressLedger: Sendable {
             for port in service.endpoint.ports where port.publishMode == .ingress {
                 guard let published = port.publishedPort, published != 0 else { continue }
                 owners["port \(published)/\(port.protocol.rawValue)", default: []].insert("service \(service.id)")
+            }
+        }
+        for container in view.containers.all.map(\.container) where container.isRunning {
+            for port in container.ports {
+                owners["port \(port.publishedPort)/\(port.protocol.rawValue)", default: []]
+                    .insert("container \(container.id)")
             }
         }
         return owners.filter { $0.value.count > 1 }

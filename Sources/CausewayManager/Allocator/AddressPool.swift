@@ -65,6 +65,27 @@ package struct AddressPool: Hashable, Sendable {
         return CIDR(address, subnet.subnet.prefixLength)
     }
 
+    /// Gives one address, if it is free.
+    package mutating func take(_ address: IPAddress) throws(SwarmError) -> CIDR? {
+        let base = subnet.subnet.network.address
+        guard subnet.subnet.contains(address), let distance = Self.distance(of: address, from: base) else {
+            throw SwarmError(
+                .invalid, "invalid address \(address): it does not belong to any of this network's subnets")
+        }
+        guard !isReserved(distance), used.insert(distance).inserted else {
+            throw SwarmError(.forbidden, "Address already in use")
+        }
+        return CIDR(address, subnet.subnet.prefixLength)
+    }
+
+    /// Whether an address of the subnet is nobody's to have: the network's own, its gateway's, its broadcast.
+    private func isReserved(_ distance: UInt64) -> Bool {
+        let base = subnet.subnet.network
+        let last = Self.distance(of: base.last, from: base.address)
+        return distance == 0 || distance == Self.distance(of: subnet.gateway, from: base.address)
+            || (base.family == .ip && distance == last)
+    }
+
     /// Takes back what `take` has just given.
     package mutating func giveBack(_ address: IPAddress) {
         if let distance = Self.distance(of: address, from: subnet.subnet.network.address) { used.remove(distance) }

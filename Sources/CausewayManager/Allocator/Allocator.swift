@@ -20,7 +20,8 @@ package struct Allocator: Hashable, Sendable {
         let wanting = view.services.sorted.filter { !$0.isPendingDelete && !isSettled($0) }
         guard !wanting.isEmpty else { return [] }
         var ledger = AddressLedger(view, cursors: addressCursors)
-        var ports = PortPool(view.services.all, cursors: portCursors)
+        var ports = PortPool(
+            view.services.all, containers: view.containers.all.map(\.container), cursors: portCursors)
         let changed = wanting.compactMap { before -> Swarm.Service? in
             let after = Self.endpoint(of: before, &ledger, &ports)
             return after == before ? nil : after

@@ -13,8 +13,12 @@ package struct PortPool: Sendable {
     /// The port given last, by protocol.
     package private(set) var cursors: [Swarm.TransportProtocol: UInt16]
 
-    package init(_ services: some Sequence<Swarm.Service>, cursors: [Swarm.TransportProtocol: UInt16]) {
+    package init(
+        _ services: some Sequence<Swarm.Service>, containers: [AttachedContainer] = [],
+        cursors: [Swarm.TransportProtocol: UInt16]
+    ) {
         self.cursors = cursors
+        defer { for port in containers.flatMap(\.ports) { hold(port.publishedPort, port.protocol) } }
         for service in services where !service.isPendingDelete {
             for port in service.endpoint.ports + (service.spec.endpointSpec?.ports ?? [])
             where port.publishMode == .ingress {

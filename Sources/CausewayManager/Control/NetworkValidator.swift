@@ -176,6 +176,14 @@ package enum NetworkUse {
         if let user = services.first(where: { $0.spec.attachments.contains { $0.target == network.id } }) {
             return Refusal.precondition("network \(network.id) is in use by service \(user.id)")
         }
+        let containers = view.containers.sorted.map(\.container)
+        if let user = containers.first(where: { $0.networks.contains { $0.networkID == network.id } }) {
+            // Docker's words for endpoints of any kind.
+            return SwarmError(
+                .forbidden,
+                "error while removing network: network \(network.spec.name) id \(network.id) has active endpoints: "
+                    + "container \(user.name); disconnect or remove it first")
+        }
         return nil
     }
 

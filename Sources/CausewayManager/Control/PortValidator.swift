@@ -53,4 +53,19 @@ enum PortValidator {
             }
         }
     }
+
+    /// A port of a container that a user runs is taken, whatever the mode; one that does not run holds nothing.
+    static func checkConflicts(
+        _ ports: [Swarm.PortConfig], with containers: [AttachedContainer]
+    ) throws(SwarmError) {
+        for port in ports {
+            guard let number = port.publishedPort, number != 0 else { continue }
+            let holder = containers.first { container in
+                container.isRunning
+                    && container.ports.contains { $0.publishedPort == number && $0.protocol == port.protocol }
+            }
+            guard let holder else { continue }
+            throw Refusal.invalid("port '\(number)' is already in use on this node by container '\(holder.name)'")
+        }
+    }
 }

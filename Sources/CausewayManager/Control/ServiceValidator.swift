@@ -124,5 +124,6 @@ package struct ServiceValidator: Sendable {
         try PortValidator.check(ports, mode: spec.endpointSpec?.mode ?? .vip)
         try PortValidator.checkConflicts(
             ports, with: view.services.sorted.filter { $0.id != id && !$0.isPendingDelete })
+        try PortValidator.checkConflicts(ports, with: view.containers.sorted.map(\.container))
     }
 }

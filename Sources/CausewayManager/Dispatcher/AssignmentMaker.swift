@@ -12,13 +12,16 @@ package struct AssignmentMaker: Sendable {
     package func assignment(for id: Swarm.ID, _ view: StoreSnapshot) -> NodeAssignment? {
         guard let node = view.nodes[id], let cluster = view.cluster else { return nil }
         let tasks = view.tasks.all.filter { $0.nodeID == id && $0.status.state >= .assigned }
+        let containers = view.containers.all.map(\.container).filter { $0.nodeID == id }.sorted { $0.id < $1.id }
         return NodeAssignment(
             revision: view.revision, nodeID: id, nodeNumber: node.number, hostname: node.description.hostname,
             uniqueLocalPrefix: cluster.uniqueLocalPrefix,
             networks: view.networks.all.sorted { $0.id < $1.id },
             tasks: tasks.sorted { $0.id < $1.id },
-            services: view.services.all.filter { !$0.isPendingDelete }.sorted { $0.id < $1.id }
-                .map { Self.endpoint($0, view) })
+            services: (view.services.all.filter { !$0.isPendingDelete }.map { Self.endpoint($0, view) }
+                + containers.compactMap { ContainerEndpoint.make($0, ingress: view.ingress?.id) })
+                .sorted { $0.id < $1.id },
+            containers: containers)
     }
 
     /// An assignment that asks for nothing: what a node hears when it leaves.
@@ -27,6 +30,7 @@ package struct AssignmentMaker: Sendable {
         assignment.networks = []
         assignment.tasks = []
         assignment.services = []
+        assignment.containers = []
         return assignment
     }
 
