@@ -47,6 +47,8 @@ package struct ManagerEnvironment: Sendable {
     package var obstacles: @Sendable () async -> [String]
     /// Who of the host's own processes holds a port (`sshd (pid 812)`), if anybody does.
     package var portHolder: @Sendable (Swarm.TransportProtocol, UInt16) async -> String?
+    /// The addresses of each of this host's links, by the link's name; `nil` when that cannot be told.
+    package var links: @Sendable () async -> [String: [IPAddress]]?
     /// How long `swarm leave --force` waits for all tasks to stop, and again for the agent to take everything down.
     package var leavePatience: Nanoseconds
     /// How long `network rm` waits for tasks that are already leaving.
@@ -66,6 +68,7 @@ package struct ManagerEnvironment: Sendable {
         defaultAddress: @escaping @Sendable (String) async throws -> IPAddress,
         obstacles: @escaping @Sendable () async -> [String] = { [] },
         portHolder: @escaping @Sendable (Swarm.TransportProtocol, UInt16) async -> String? = { _, _ in nil },
+        links: @escaping @Sendable () async -> [String: [IPAddress]]? = { nil },
         leavePatience: Nanoseconds = .seconds(30),
         networkPatience: Nanoseconds = .seconds(15),
         applyPatience: Nanoseconds = .seconds(10)
@@ -81,6 +84,7 @@ package struct ManagerEnvironment: Sendable {
         self.defaultAddress = defaultAddress
         self.obstacles = obstacles
         self.portHolder = portHolder
+        self.links = links
         self.leavePatience = leavePatience
         self.networkPatience = networkPatience
         self.applyPatience = applyPatience

@@ -12,6 +12,7 @@ extension SwarmManager {
     package func createService(_ spec: Swarm.ServiceSpec) async throws(SwarmError) -> Swarm.Service {
         let id = environment.newID()
         try await checkHolders(of: spec)
+        try await checkScopes(of: spec)
         try refuseWhileLeaving()
         return try await write { transaction throws(SwarmError) in
             var spec = spec
@@ -28,7 +29,10 @@ extension SwarmManager {
     package func updateService(
         _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool
     ) async throws(SwarmError) -> Swarm.Service {
-        if !rollback { try await checkHolders(of: spec) }
+        if !rollback {
+            try await checkHolders(of: spec)
+            try await checkScopes(of: spec)
+        }
         try refuseWhileLeaving()
         return try await write { transaction throws(SwarmError) in
             var service = try Self.service(id, transaction.view)
@@ -91,6 +95,14 @@ extension SwarmManager {
                 "rpc error: code = InvalidArgument desc = port '\(number)' is already in use on this node by "
                     + "\(holder): stop it, or publish another port")
         }
+    }
+
+    /// A port can be bound only to what this host has.
+    private func checkScopes(of spec: Swarm.ServiceSpec) async throws(SwarmError) {
+        guard spec.labels.keys.contains(where: PublishLabel.isOne), let links = await environment.links() else {
+            return
+        }
+        try PublishLabel.check(spec.labels, against: links)
     }
 
     private struct PortKey: Hashable {

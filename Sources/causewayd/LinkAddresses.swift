@@ -1,21 +1,23 @@
 import CausewayModel
 import Glibc
 
-/// The addresses of one of the host's links, by getifaddrs(3).
+/// The addresses of the host's links, by getifaddrs(3).
 enum LinkAddresses {
-    static func read(_ link: String) -> [IPAddress] {
+    static func read(_ link: String) -> [IPAddress] { all()?[link] ?? [] }
+
+    /// Every link with its addresses, those without any included; `nil` when the kernel does not tell.
+    static func all() -> [String: [IPAddress]]? {
         var first: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&first) == 0 else { return [] }
+        guard getifaddrs(&first) == 0 else { return nil }
         defer { freeifaddrs(first) }
-        var addresses: [IPAddress] = []
+        var links: [String: [IPAddress]] = [:]
         var next = first
         while let entry = next?.pointee {
             next = entry.ifa_next
-            if String(cString: entry.ifa_name) == link, let address = address(entry.ifa_addr) {
-                addresses.append(address)
-            }
+            let address = address(entry.ifa_addr)
+            links[String(cString: entry.ifa_name), default: []] += address.map { [$0] } ?? []
         }
-        return addresses
+        return links
     }
 
     private static func address(_ pointer: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {

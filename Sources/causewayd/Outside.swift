@@ -30,7 +30,8 @@ enum Outside {
             hostRoutes: { try await HostFacts.read().routes.map(\.destination).filter { $0.prefixLength > 0 } },
             defaultAddress: address,
             obstacles: { await runtime.preflight().map(\.description) },
-            portHolder: portHolder)
+            portHolder: portHolder,
+            links: { LinkAddresses.all() })
     }
 
     /// 25 characters of `[0-9a-z]`: 129 random bits, so that none comes twice.

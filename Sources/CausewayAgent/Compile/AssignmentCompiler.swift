@@ -24,7 +24,7 @@ package struct AssignmentCompiler: Sendable {
         }
         desired.publishedPorts = Set(
             PublishedService.all(of: assignment).map {
-                PublishedPort(protocol: $0.protocol, port: $0.port, service: $0.name)
+                PublishedPort(protocol: $0.protocol, port: $0.port, service: $0.name, scope: $0.scope)
             })
         return desired
     }

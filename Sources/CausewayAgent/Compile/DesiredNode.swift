@@ -32,11 +32,16 @@ package struct PublishedPort: Hashable, Comparable, Sendable {
     package var `protocol`: Swarm.TransportProtocol
     package var port: UInt16
     package var service: String
+    /// The addresses and links that it is bound to, and who may connect.
+    package var scope: PortScope
 
-    package init(protocol: Swarm.TransportProtocol, port: UInt16, service: String) {
+    package init(
+        protocol: Swarm.TransportProtocol, port: UInt16, service: String, scope: PortScope = PortScope()
+    ) {
         self.protocol = `protocol`
         self.port = port
         self.service = service
+        self.scope = scope
     }
 
     package static func < (a: Self, b: Self) -> Bool {

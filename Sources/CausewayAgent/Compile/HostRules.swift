@@ -10,7 +10,7 @@ struct HostRules {
         [
             sourceCheck, prerouting, output, refuse, input, outputFilter, forward, toTask, fromTask, accepted,
             postrouting,
-        ]
+        ] + scopeChains
     }
 
     // MARK: base chains
@@ -36,20 +36,20 @@ struct HostRules {
     private var prerouting: Nft.Chain {
         Nft.Chain(
             name: "prerouting", base: .init(.nat, .prerouting, priority: -100),
-            rules: publishedRules(guardedBy: [isToHost]) + virtualRules)
+            rules: [Nft.Rule([isToHost, .verdict(.jump("published"))])] + virtualRules)
     }
 
     /// From the host itself, to its own addresses.
     ///
     /// A loopback address cannot leave the host, so it is left alone.
     private var output: Nft.Chain {
-        let notLoopback: [IPFamily: Nft.Expression] = [
-            .ip: .match(destination(.ip), .notEqual, .value(Self.prefix("127.0.0.0/8"))),
-            .ip6: .match(destination(.ip6), .notEqual, .value(Self.address("::1"))),
+        let notLoopback: [Nft.Expression] = [
+            .match(destination(.ip), .notEqual, .value(Self.prefix("127.0.0.0/8"))),
+            .match(destination(.ip6), .notEqual, .value(Self.address("::1"))),
         ]
         return Nft.Chain(
             name: "output", base: .init(.nat, .output, priority: -100),
-            rules: publishedRules(guardedBy: [isToHost], also: notLoopback))
+            rules: notLoopback.map { Nft.Rule([$0, isToHost, .verdict(.jump("published"))]) })
     }
 
     /// A virtual address without a task behind it says so at once.
@@ -63,18 +63,16 @@ struct HostRules {
             })
     }
 
-    /// A published port that was not translated has no task behind it.
+    /// A published port that was not translated: `unanswered` says why, and refuses it.
     private var input: Nft.Chain {
         Nft.Chain(
             name: "input", base: .init(.filter, .input, priority: -5),
-            rules: refusals(
-                [
-                    stateIs(["new"]),
-                    .match(
-                        .concatenation([.meta("l4proto"), .payload("th", "dport")]), .equal,
-                        .value(.set(SetNames.ports))),
-                ],
-                comment: "no task behind this published port"))
+            rules: [
+                Nft.Rule([
+                    stateIs(["new"]), .match(Self.port, .equal, .value(.set(SetNames.ports))),
+                    .verdict(.goto("unanswered")),
+                ])
+            ])
     }
 
     /// The host reaches a task through a published port only, like everybody outside the task's networks.
@@ -193,22 +191,6 @@ struct HostRules {
 
     // MARK: parts
 
-    private func publishedRules(
-        guardedBy guards: [Nft.Expression], also: [IPFamily: Nft.Expression] = [:]
-    ) -> [Nft.Rule] {
-        IPFamily.allCases.flatMap { family in
-            SetNames.sizes.map { size in
-                let key = Nft.Operand.concatenation([
-                    .meta("l4proto"), .payload("th", "dport"), .numgen(random: true, modulus: size),
-                ])
-                let map = Nft.Operand.map(key: key, in: .set(SetNames(family).published(size)))
-                let extra = also[family].map { [$0] } ?? []
-                return Nft.Rule(
-                    extra + guards + [.dnat(Nft.NAT(family: family, address: map))], comment: "published port")
-            }
-        }
-    }
-
     private var virtualRules: [Nft.Rule] {
         IPFamily.allCases.flatMap { family in
             SetNames.sizes.map { size in
@@ -221,7 +203,7 @@ struct HostRules {
     }
 
     /// RST for TCP, port unreachable for the rest.
-    private func refusals(_ matches: [Nft.Expression], comment: String) -> [Nft.Rule] {
+    func refusals(_ matches: [Nft.Expression], comment: String) -> [Nft.Rule] {
         let isTCP = Nft.Expression.match(.meta("l4proto"), .equal, .value(.name("tcp")))
         return [
             Nft.Rule([isTCP] + matches + [.counter(), .reject(.tcpReset)], comment: comment),
@@ -252,9 +234,9 @@ struct HostRules {
         return .match(.ct("state"), states.count == 1 ? .in : .equal, .value(value))
     }
 
-    private func source(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "saddr") }
+    func source(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "saddr") }
 
-    private func destination(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "daddr") }
+    func destination(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "daddr") }
 
     private static func prefix(_ text: String) -> Nft.Value { CIDR(text).map { .prefix($0) } ?? .name(text) }
 

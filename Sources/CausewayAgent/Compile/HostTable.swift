@@ -13,7 +13,7 @@ struct HostTable {
         let published = PublishedService.all(of: assignment)
         return Nft.Table(
             family: .inet, name: KernelState.tableName,
-            sets: IPFamily.allCases.flatMap { sets($0, published) } + [ports(published)],
+            sets: IPFamily.allCases.flatMap { sets($0, published) } + [ports(published)] + ScopeSets(published).sets,
             chains: HostRules(hairpinSource: hairpinSource).chains())
     }
 
@@ -163,7 +163,7 @@ struct SetNames {
     static let sizes = [Slots.small, Slots.large]
     static let ports = "ports"
 
-    private let suffix: String
+    let suffix: String
 
     init(_ family: IPFamily) { suffix = family == .ip ? "4" : "6" }
 

@@ -13,6 +13,8 @@ struct PublishedService: Hashable, Sendable {
     var backends: [IPFamily: [IPAddress]]
     /// Of all tasks that may still have connections through this port.
     var targets: [IPFamily: [IPAddress]]
+    /// Where the port is offered, and to whom.
+    var scope = PortScope()
 
     /// Every published port of an assignment that this node answers on, sorted by protocol and port.
     static func all(of assignment: NodeAssignment) -> [PublishedService] {
@@ -41,7 +43,8 @@ struct PublishedService: Hashable, Sendable {
         }
         return PublishedService(
             name: service.name, protocol: port.protocol, port: published, targetPort: port.targetPort,
-            backends: addresses(reachable.filter(\.isActive)), targets: addresses(reachable))
+            backends: addresses(reachable.filter(\.isActive)), targets: addresses(reachable),
+            scope: service.scopes[TransportPort(port.protocol, published)] ?? PortScope())
     }
 }
 

@@ -15,6 +15,7 @@ package struct ServiceValidator: Sendable {
         let spec = try completed(spec)
         try check(spec)
         try checkPorts(spec, of: nil)
+        try PublishLabel.check(spec.labels, of: spec.endpointSpec?.ports ?? [])
         guard !view.services.all.contains(where: { $0.spec.name == spec.name && !$0.isPendingDelete }) else {
             throw SwarmError(
                 .conflict,
@@ -36,6 +37,13 @@ package struct ServiceValidator: Sendable {
         default: throw Refusal.unimplemented("service mode change is not allowed")
         }
         try checkPorts(spec, of: service.id)
+        // A label may name a port that was drawn for the service, as long as it keeps it.
+        let kept = service.endpoint.ports.filter { drawn in
+            (spec.endpointSpec?.ports ?? []).contains {
+                ($0.publishedPort ?? 0) == 0 && $0.targetPort == drawn.targetPort && $0.protocol == drawn.protocol
+            }
+        }
+        try PublishLabel.check(spec.labels, of: (spec.endpointSpec?.ports ?? []) + kept)
         return spec
     }
 

@@ -42,6 +42,7 @@ package struct AssignmentMaker: Sendable {
         return ServiceEndpoint(
             id: service.id, name: service.spec.name, mode: service.endpoint.mode,
             virtualIPs: service.endpoint.virtualIPs, ports: service.endpoint.ports, aliases: aliases,
+            scopes: PublishLabel.scopes(service.spec.labels, of: service.endpoint.ports),
             backends: view.tasks(of: service.id).compactMap(backend).sorted { $0.taskID < $1.taskID })
     }
 

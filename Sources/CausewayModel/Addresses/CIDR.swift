@@ -44,6 +44,14 @@ package struct CIDR: Hashable, Sendable {
         }
     }
 
+    /// Whether all of it lies within 127.0.0.0/8 or is ::1.
+    package var isLoopback: Bool {
+        switch address {
+        case .v4(let a): prefixLength >= 8 && a.rawValue >> 24 == 127
+        case .v6(let a): isHost && a.high == 0 && a.low == 1
+        }
+    }
+
     package func contains(_ other: IPAddress) -> Bool {
         guard other.family == family else { return false }
         return CIDR(unchecked: other, prefixLength).network.address == network.address

@@ -23,6 +23,9 @@ package enum IPAddress: Hashable, Sendable {
         }
     }
 
+    /// 0.0.0.0 or ::.
+    package var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
+
     /// Four or sixteen bytes in network order.
     package var bytes: [UInt8] {
         switch self {
