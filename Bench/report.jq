@@ -1,0 +1,55 @@
+# From single measurements to figures and ratios. $records: what `record` wrote; $machine: where.
+def median: sort | .[(length / 2) | floor];
+
+# What is compared: the field of a measurement that a case is about, and its unit.
+def fields: {
+    requests: ["p50", "us"], connections: ["p50", "us"], start: ["ms", "ms"], changes: ["ms", "ms"],
+    build: ["ms", "ms"], names: ["us", "us"], path: ["ms", "ms"], memory: ["mib", "MiB"]
+};
+
+def figures:
+    group_by([.case, .what]) | map(
+        .[0].case as $case | fields[$case][0] as $field
+        | {
+            case: $case, what: .[0].what, unit: fields[$case][1], measured: length,
+            median: (map(.[$field]) | median), least: (map(.[$field]) | min),
+            rate: (map(.rate // empty) | if length > 0 then median else null end)
+        });
+
+# The aims: what is divided by what, of which statistic, and what it has to be.
+def aims: [
+    ["requests", "of a bare veth", "veth", "causeway", "least", "at least", 0.76],
+    ["requests", "of a bare veth, IPv6", "veth6", "causeway6", "least", "at least", 0.76],
+    ["requests", "of the host's own server", "host", "causeway", "least", null, null],
+    ["requests", "of docker run -p, Docker alone", "docker", "causeway", "least", "at least", 1],
+    ["requests", "of docker run -p, beside Causeway", "docker-beside", "causeway", "least", "at least", 1],
+    ["requests", "of docker run -p on 127.0.0.1", "loopback-docker", "loopback-causeway", "least", "at least", 1],
+    ["connections", "of a bare veth", "veth", "causeway", "least", "at least", 0.72],
+    ["connections", "of a bare veth, IPv6", "veth6", "causeway6", "least", "at least", 0.72],
+    ["connections", "of the host's own server", "host", "causeway", "least", null, null],
+    ["connections", "of docker run -p, Docker alone", "docker", "causeway", "least", "at least", 1],
+    ["connections", "of docker run -p, beside Causeway", "docker-beside", "causeway", "least", "at least", 1],
+    ["connections", "of docker run -p on 127.0.0.1", "loopback-docker", "loopback-causeway", "least", "at least", 1],
+    ["start", "to the first answer, of docker run -p", "causeway", "docker", "median", "at most", 1.15],
+    ["start", "the same, on the same engine", "causeway", "docker-beside", "median", null, null],
+    ["changes", "one change at 10,000 services, in ms", "one at 10000", null, "median", "at most", 1],
+    ["changes", "one change at 10,000 services, of one at 10", "one at 10000", "one at 10", "median", "at most", 1.25],
+    ["names", "processor time of a query, of unbound", "causeway", "unbound", "median", "at most", 1],
+    ["names", "processor time of a query, of dnsmasq", "causeway", "dnsmasq", "median", null, null]
+];
+
+def value($figures; $case; $what; $statistic):
+    $figures | map(select(.case == $case and .what == $what)) | .[0][$statistic];
+
+def ratios($figures):
+    [aims[] as [$case, $name, $over, $under, $statistic, $bound, $aim]
+        | value($figures; $case; $over; $statistic) as $a
+        | (if $under then value($figures; $case; $under; $statistic) else 1 end) as $b
+        | select($a != null and $b != null and $b > 0)
+        | (($a / $b * 100 | round) / 100) as $ratio
+        | {
+            case: $case, name: $name, statistic: $statistic, ratio: $ratio, bound: $bound, aim: $aim,
+            met: (if $bound == "at least" then $ratio >= $aim elif $bound == "at most" then $ratio <= $aim else true end)
+        }];
+
+($records | figures) as $figures | {machine: $machine, figures: $figures, ratios: ratios($figures)}
