@@ -26,6 +26,8 @@ measure_packets() {
     docker_engine run --detach --name bench --publish 7003:7000 "$image" >/dev/null
     docker_here service create --quiet --detach --no-resolve-image --name bench --publish 7004:7000 "$image" >/dev/null
     drop_silent_ways
+    prefer_containers docker_plain
+    prefer_containers docker_engine
     slices requests rr
     slices connections crr
     docker_here service rm bench >/dev/null
