@@ -18,6 +18,8 @@ package actor Agent {
     private let readyPatience: Int
     /// The tasks' side: what runs, once its network is there.
     private var supervise: (@Sendable ([Swarm.Task]) async -> Void)?
+    /// The same for containers of users, with the namespaces that are complete.
+    private var superviseContainers: (@Sendable ([AttachedContainer], Set<String>) async -> Void)?
 
     private var assignment: NodeAssignment?
     private var applied: DesiredNode?
@@ -43,6 +45,13 @@ package actor Agent {
     /// Says who gets the tasks after each round.
     package func setSupervisor(_ supervise: @escaping @Sendable ([Swarm.Task]) async -> Void) {
         self.supervise = supervise
+    }
+
+    /// Says who gets the containers of users after each round, with the namespaces that are complete.
+    package func setContainerSupervisor(
+        _ supervise: @escaping @Sendable ([AttachedContainer], Set<String>) async -> Void
+    ) {
+        superviseContainers = supervise
     }
 
     /// Follows the assignments until cancelled.
@@ -123,7 +132,18 @@ package actor Agent {
             note(NodeReconciler.Report(errors: [(.host, error)]))
         }
         await supervise?(new.tasks)
+        await handOn(new.containers)
         if failures.isEmpty { await tellApplied(new.revision) }
+    }
+
+    private func handOn(_ containers: [AttachedContainer]) async {
+        let names = containers.map { TaskPlace.namespaceName(of: $0) }
+        let ready = failures[.host] == nil ? names.filter(isComplete) : []
+        await superviseContainers?(containers, Set(ready))
+    }
+
+    private func isComplete(_ namespace: String) -> Bool {
+        applied?.namespaces[namespace] != nil && failures[.task(namespace)] == nil
     }
 
     /// What follows once the kernel has been told.
@@ -147,6 +167,7 @@ package actor Agent {
         } catch {
             note(NodeReconciler.Report(errors: [(.host, error)]))
         }
+        await handOn(assignment.containers)
         if hadFailures {
             await supervise?(assignment.tasks)
             if failures.isEmpty { await tellApplied(assignment.revision) }

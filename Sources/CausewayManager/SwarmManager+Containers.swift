@@ -173,13 +173,14 @@ extension SwarmManager: ContainerReporting {
     /// How long an attachment may wait for its container: a command that died between the two leaves one.
     static let bindPatience = Nanoseconds.seconds(600)
 
-    package func starting(containerID: String) async throws(SwarmError) {
+    package func starting(containerID: String) async throws(SwarmError) -> Bool {
         guard let id = store.snapshot().containers.all.first(where: { $0.container.containerID == containerID })?.id
-        else { return }
+        else { return false }
         try await change(id) { container, view throws(SwarmError) in
             if let obstacle = AttachmentValidator(view: view).obstacle(to: container) { throw obstacle }
             container.isRunning = true
         }
+        return true
     }
 
     package func report(_ seen: [String: SeenContainer], of known: Set<Swarm.ID>) async throws(SwarmError) {
@@ -209,11 +210,15 @@ extension SwarmManager: ContainerReporting {
     private static func look(
         _ container: AttachedContainer, _ seen: [String: SeenContainer], at now: Timestamp
     ) -> AttachedContainer? {
+        var container = container
+        // Whoever made it may have died before it could say so.
+        if container.containerID == nil {
+            container.containerID = seen.first { $0.value.attachment == container.id }?.key
+        }
         guard let id = container.containerID else {
             return container.createdAt.advanced(by: bindPatience) < now ? nil : container
         }
         guard let found = seen[id] else { return nil }
-        var container = container
         container.isRunning = found.isRunning
         if !found.name.isEmpty { container.name = found.name }
         return container

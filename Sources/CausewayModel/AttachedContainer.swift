@@ -85,8 +85,9 @@ package struct AttachedContainer: Hashable, Codable, Sendable, Identifiable {
 package protocol ContainerReporting: Sendable {
     /// Docker Engine is about to run a container. Returns when the node's names and ports lead to it.
     ///
-    /// Refuses when a port of its is another one's by now, with Docker's words and the holder's name.
-    func starting(containerID: String) async throws(SwarmError)
+    /// False for a container that is on no network of ours. Refuses when a port of its is another one's by now, with
+    /// Docker's words and the holder's name.
+    func starting(containerID: String) async throws(SwarmError) -> Bool
 
     /// What Docker Engine has: `seen` has an entry for each of its containers, by the engine's identifier.
     ///
@@ -100,10 +101,16 @@ package struct SeenContainer: Hashable, Sendable {
     /// Without the slash.
     package var name: String
     package var isRunning: Bool
+    /// The attachment that it was made for, by its label.
+    package var attachment: Swarm.ID?
 
-    package init(name: String, isRunning: Bool) {
+    /// The label of a container on networks of ours; its value is the attachment's identifier.
+    package static let attachmentLabel = "com.causeway.attachment"
+
+    package init(name: String, isRunning: Bool, attachment: Swarm.ID? = nil) {
         self.name = name
         self.isRunning = isRunning
+        self.attachment = attachment
     }
 }
 

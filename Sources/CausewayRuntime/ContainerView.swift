@@ -45,11 +45,14 @@ struct ContainerDetail: Decodable, Sendable {
 struct ContainerSummary: Decodable, Sendable {
     var id: String
     var state: String
+    /// The first is its own, with a slash before it; links may give it more.
+    var names: [String]?
     var labels: [String: String]?
 
     enum CodingKeys: String, CodingKey {
         case id = "Id"
         case state = "State"
+        case names = "Names"
         case labels = "Labels"
     }
 }

@@ -17,17 +17,21 @@ package final class DockerRuntime: ContainerRuntime {
     /// The last look at each container, by identifier: spares asking again for one whose state is as it was.
     private let seen = Mutex<[String: ObservedContainer]>([:])
 
-    /// `runtimeName` is the OCI runtime as registered with the engine; `directory` is the daemon's run directory.
+    /// `runtimeName` is the OCI runtime as registered with the engine; `directory` is the daemon's run directory;
+    /// without `places`, containers' places are kept in it too.
     package init(
         engine: EngineClient, nodeHostname: String, runtimeName: String = "causeway",
-        directory: String = "/run/causeway", logger: Logger = Logger(label: "causeway.runtime")
+        directory: String = "/run/causeway", places: PlaceFiles? = nil,
+        logger: Logger = Logger(label: "causeway.runtime")
     ) {
         self.engine = engine
         self.nodeHostname = nodeHostname
         self.runtimeName = runtimeName
         self.logger = logger
         images = ImageStore(engine: engine, logger: logger)
-        files = TaskFiles(directory: directory)
+        files = TaskFiles(
+            directory: directory,
+            places: places ?? PlaceFiles(stateDirectory: directory, runDirectory: directory, agentSocket: ""))
     }
 
     // MARK: one container

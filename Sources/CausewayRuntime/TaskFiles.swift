@@ -1,12 +1,13 @@
 import CausewayModel
 import FoundationEssentials
 
-/// The files that go with containers, below the daemon's run directory.
+/// The files that go with the containers of tasks.
 ///
-/// - `containers/CONTAINER` says which namespace a container is to be started in; `causeway-oci` reads it.
-/// - `tasks/TASK/hosts` is mounted on the container's `/etc/hosts`.
+/// - `tasks/TASK/hosts`, below the daemon's run directory, is mounted on the container's `/etc/hosts`.
+/// - ``PlaceFiles`` say which namespace a container is to be started in.
 struct TaskFiles: Sendable {
     let directory: String
+    let places: PlaceFiles
 
     func hosts(of task: Swarm.ID) -> String { "\(directory)/tasks/\(task)/hosts" }
 
@@ -22,23 +23,17 @@ struct TaskFiles: Sendable {
         }
     }
 
-    /// Written under another name and renamed, so that nobody reads half a path.
     func write(namespacePath: String, of container: String) throws(ContainerError) {
-        let path = "\(directory)/containers/\(container)"
-        try attempt("write \(path)") {
-            try FileManager.default.createDirectory(
-                atPath: "\(directory)/containers", withIntermediateDirectories: true)
-            try Data(namespacePath.utf8).write(to: URL(filePath: path), options: .atomic)
-        }
+        try attempt("write the place of \(container)") { try places.write([namespacePath], of: container) }
     }
 
     func remove(container: String, task: Swarm.ID) throws(ContainerError) {
-        var paths = ["\(directory)/containers/\(container)"]
+        try attempt("remove the place of \(container)") { try places.remove(container: container) }
         // An empty identifier would name the directory of all tasks.
-        if !task.isEmpty && !task.contains("/") { paths.append("\(directory)/tasks/\(task)") }
-        for path in paths where FileManager.default.fileExists(atPath: path) {
-            try attempt("remove \(path)") { try FileManager.default.removeItem(atPath: path) }
-        }
+        guard !task.isEmpty, !task.contains("/") else { return }
+        let path = "\(directory)/tasks/\(task)"
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        try attempt("remove \(path)") { try FileManager.default.removeItem(atPath: path) }
     }
 
     private func attempt(_ what: String, _ body: () throws -> Void) throws(ContainerError) {

@@ -58,6 +58,8 @@ enum File {
         return true
     }
 
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
     /// Whether both paths lead to one file; false when either leads nowhere.
     static func isSame(_ first: String, _ second: String) -> Bool {
         var a = stat()

@@ -8,44 +8,65 @@ struct Preparation {
     /// Does nothing for a call that makes no container, and for a container that no mapping file names.
     func run() throws(Refusal) {
         guard invocation.makesContainer, let container = invocation.container, Self.isPlainName(container),
-            let namespace = try namespace(of: container)
+            let place = try place(of: container)
         else { return }
-        try wait(for: namespace, container: container)
+        try wait(for: place, container: container)
         let path = "\(invocation.bundle)/config.json"
         guard let config = try File.readIfPresent(path) else {
             throw Refusal("cannot open \(path): the bundle has no configuration")
         }
         let edited: [UInt8]
         do throws(JSONText.Malformed) {
-            edited = try BundleConfig.joining(namespace, in: config)
+            edited = try BundleConfig.joining(place.namespace, in: config)
         } catch {
             throw Refusal("cannot put container \(container) into its namespace: \(path): \(error)")
         }
         if edited != config { try File.replace(path, with: edited) }
     }
 
-    private func namespace(of container: String) throws(Refusal) -> String? {
-        let file = "\(settings.runDirectory)/containers/\(container)"
+    private func place(of container: String) throws(Refusal) -> Place? {
+        let file = "\(try settings.stateDirectory())/containers/\(container)"
         guard let bytes = try File.readIfPresent(file) else { return nil }
-        let text = bytes.prefix { $0 != UInt8(ascii: "\n") }
-        guard text.first == UInt8(ascii: "/"), text.allSatisfy({ $0 >= 0x20 }),
-            let path = String(validating: text, as: UTF8.self)
-        else { throw Refusal("\(file) does not name a network namespace: expected one absolute path") }
-        return path
+        guard let place = Place(bytes) else {
+            throw Refusal("\(file) does not name a network namespace: expected one absolute path in its first line")
+        }
+        return place
     }
 
-    /// The agent may still be making the namespace, after a reboot for one; so it gets some time.
-    private func wait(for namespace: String, container: String) throws(Refusal) {
-        let pause = 10
-        var left = settings.patience
-        while !File.isNamespace(namespace) {
+    /// The agent may still be making the namespace, after a reboot for one, or may not run yet; so it gets some time.
+    ///
+    /// A user's container is announced to it, so that its names and ports lead to it, and those of another one that
+    /// holds its ports are respected. Without an agent a namespace that is complete is entered all the same.
+    private func wait(for place: Place, container: String) throws(Refusal) {
+        let patience = try settings.patience()
+        let deadline = Clock.milliseconds + patience
+        var isAnnounced = false
+        while true {
+            let left = deadline - Clock.milliseconds
+            if let agent = place.agent, !isAnnounced {
+                isAnnounced = try announce(container, to: agent, patience: max(left, 1000))
+            }
+            let isReady = place.marker.map(File.exists) ?? true
+            if isReady, File.isNamespace(place.namespace) { return }
             guard left > 0 else {
                 throw Refusal(
-                    "network namespace \(namespace) of container \(container) is missing after "
-                        + "\(settings.patience) ms; causewayd makes it: see whether causewayd runs")
+                    "network namespace \(place.namespace) of container \(container) is not there, or not complete, "
+                        + "after \(patience) ms; causewayd makes it: see whether causewayd runs, and what its log says")
             }
-            usleep(useconds_t(pause * 1000))
-            left -= pause
+            usleep(useconds_t((place.agent == nil || isAnnounced ? 10 : 100) * 1000))
+        }
+    }
+
+    /// Whether the agent was there to be told.
+    private func announce(_ container: String, to agent: String, patience: Int) throws(Refusal) -> Bool {
+        switch AgentSocket(path: agent).start(container, patience: patience) {
+        case .known: return true
+        case .away: return false
+        case .unknown:
+            throw Refusal(
+                "causewayd does not know container \(container): it left its swarm, or its networks were removed; "
+                    + "remove the container and make it again")
+        case .refused(let why): throw Refusal(why)
         }
     }
 

@@ -31,10 +31,13 @@ struct House: Sendable {
 
         let nodeID = try NodeIdentity.read(stateDirectory: settings.stateDirectory)
         let engine = EngineClient(socketPath: settings.engineSocket)
-        let node = LinuxNode(stateDirectory: settings.stateDirectory, logger: labelled("node"))
+        let places = PlaceFiles(
+            stateDirectory: settings.stateDirectory, runDirectory: settings.runDirectory,
+            agentSocket: settings.controlSocket)
+        let node = LinuxNode(stateDirectory: settings.stateDirectory, places: places, logger: labelled("node"))
         let runtime = DockerRuntime(
             engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
-            directory: settings.runDirectory, logger: labelled("containers"))
+            directory: settings.runDirectory, places: places, logger: labelled("containers"))
         let manager = SwarmManager(
             store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
             environment: Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime),
@@ -45,6 +48,10 @@ struct House: Sendable {
             runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
             report: { try await manager.report($0) }, logger: labelled("tasks"))
         await agent.setSupervisor { await supervisor.update($0) }
+        let attached = AttachedSupervisor(
+            engine: runtime, places: NamespacePlaces(files: places, node: node), reporting: manager,
+            logger: labelled("attached"))
+        await agent.setContainerSupervisor { await attached.update($0, ready: $1) }
 
         var surface = EngineServer.Configuration(socketPath: settings.socket)
         surface.version = Release.version
@@ -55,7 +62,8 @@ struct House: Sendable {
             plan: {
                 try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) }
             },
-            status: { await agent.report() })
+            status: { await agent.report() },
+            starting: { (id) async throws(SwarmError) in try await attached.starting(id) })
 
         for problem in await runtime.preflight() { logger.warning("\(problem)") }
         let group = ServiceGroup(
@@ -64,6 +72,7 @@ struct House: Sendable {
                     .init(service: Part { await manager.run() }),
                     .init(service: Part { try await agent.run() }),
                     .init(service: Part { await supervisor.run() }),
+                    .init(service: Part { await attached.run() }),
                     .init(service: Part { try await api.run() }),
                     .init(service: Part { try await control.run() }),
                 ],
@@ -80,7 +89,6 @@ struct House: Sendable {
         try files.createDirectory(
             atPath: settings.stateDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         try files.createDirectory(atPath: settings.runDirectory, withIntermediateDirectories: true)
-        try files.createDirectory(atPath: "\(settings.runDirectory)/containers", withIntermediateDirectories: true)
     }
 }
 

@@ -2,6 +2,7 @@ import CausewayAgent
 import CausewayKernel
 import CausewayLinux
 import CausewayModel
+import CausewayRuntime
 import Logging
 import Synchronization
 
@@ -11,9 +12,11 @@ final class LinuxNode: Node {
     private let held = Mutex<[PublishedPort: PortReservation]>([:])
     /// Once we have told such a link to listen although the host forwards, it does not look like one any more.
     private let advertisementLinks = Mutex<Set<String>>([])
+    private let places: PlaceFiles
     private let logger: Logger
 
-    init(stateDirectory: String, logger: Logger) {
+    init(stateDirectory: String, places: PlaceFiles, logger: Logger) {
+        self.places = places
         journal = SysctlJournal(path: "\(stateDirectory)/sysctls.json")
         self.logger = logger
     }
@@ -25,6 +28,10 @@ final class LinuxNode: Node {
     }
 
     func createNamespace(_ name: String) async throws(KernelError) {
+        // Nobody may enter it before it is complete again.
+        do { try places.unmarkReady(name) } catch {
+            throw KernelError(step: "netns add \(name)", reason: .other, detail: "\(error)")
+        }
         let namespace = try await NetworkNamespace.create(name: name)
         // Before its link is there: what a link starts with it takes from `default`, and keeps.
         try await namespace.performStep { () throws(KernelError) in

@@ -33,7 +33,7 @@ extension World {
     fileprivate func run(_ request: AttachedContainer, as containerID: String) async throws -> AttachedContainer {
         let attached = try await manager.attach(request)
         try await manager.bind(attached.id, containerID: containerID)
-        try await manager.starting(containerID: containerID)
+        #expect(try await manager.starting(containerID: containerID))
         return try #require(view.containers[attached.id]?.container)
     }
 }
@@ -108,7 +108,7 @@ extension World {
         try await world.manager.report(
             ["c1": SeenContainer(name: "old", isRunning: false), "c2": SeenContainer(name: "new", isRunning: false)],
             of: [old.id, new.id])
-        try await world.manager.starting(containerID: "c2")
+        #expect(try await world.manager.starting(containerID: "c2"))
         try await world.manager.detach(old.id)
         try await world.manager.rename(new.id, name: "old")
         #expect(world.assignment?.services.map(\.name) == ["old"])
@@ -161,8 +161,15 @@ extension World {
         try await world.manager.report(seen, of: known)
         #expect(world.view.containers.sorted.map(\.container.name) == ["renamed", "unbound", "late"])
 
+        // Its command died between making the container and saying so.
+        try await world.manager.report(
+            seen.merging(["c4": SeenContainer(name: "unbound", isRunning: true, attachment: unbound.id)]) { a, _ in a },
+            of: known)
+        #expect(world.view.containers[unbound.id]?.container.containerID == "c4")
+        let never = try await world.manager.attach(request("never", on: [app]))
+
         world.script.advance(.seconds(601))
-        try await world.manager.report(seen, of: known)
+        try await world.manager.report(seen, of: known.union([never.id]))
         #expect(world.view.containers.sorted.map(\.container.name) == ["renamed", "late"])
     }
 

@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Synchronization
 import Testing
 
 /// The executable itself, with a shell script in the place of the real runtime.
@@ -39,7 +41,7 @@ import Testing
         process.executableURL = try Self.executable()
         process.arguments = arguments
         process.environment = [
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CAUSEWAY_RUN": folder.appendingPathComponent("run").path,
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CAUSEWAY_STATE": folder.appendingPathComponent("run").path,
             "CAUSEWAY_OCI_RUNTIME": runtime ?? folder.appendingPathComponent("runtime").path,
             "CAUSEWAY_OCI_WAIT": "\(wait)",
         ]
@@ -122,11 +124,11 @@ import Testing
 
         #expect(result.status == 1)
         #expect(result.output.isEmpty)
-        #expect(result.errors.contains("of container abc is missing after 50 ms"))
+        #expect(result.errors.contains("of container abc is not there, or not complete, after 50 ms"))
         #expect(try read("bundle/config.json") == config)
         let entry = try JSONSerialization.jsonObject(with: Data(try read("log.json").utf8)) as? [String: String]
         #expect(entry?["level"] == "error")
-        #expect(entry?["msg"]?.contains("is missing") == true)
+        #expect(entry?["msg"]?.contains("is not there") == true)
     }
 
     @Test func `a namespace that comes late is waited for`() throws {
@@ -140,6 +142,41 @@ import Testing
 
         #expect(try run(create("abc"), wait: 10_000).status == 7)
         #expect(try read("bundle/config.json").contains("late"))
+    }
+
+    @Test func `a namespace that is not complete is not entered`() throws {
+        let marker = folder.appendingPathComponent("marker")
+        try write("run/containers/abc", "/proc/self/ns/net\nready \(marker.path)\n")
+
+        #expect(try run(create("abc")).status == 1)
+        #expect(try read("bundle/config.json") == config)
+
+        try Data().write(to: marker)
+        #expect(try run(create("abc")).status == 7)
+    }
+
+    @Test func `the agent is told before a user's container runs, and may refuse`() throws {
+        let socket = folder.appendingPathComponent("agent").path
+        try write("run/containers/abc", "/proc/self/ns/net\nagent \(socket)\n")
+
+        let held = "Bind for 0.0.0.0:80 failed: port is already allocated"
+        let agent = try AgentStub(
+            path: socket,
+            answers: [
+                "HTTP/1.1 409 Conflict\r\nContent-Length: 53\r\n\r\n\(held)", "HTTP/1.1 404 Not Found\r\n\r\n",
+                "HTTP/1.1 204 No Content\r\n\r\n",
+            ])
+        #expect(try run(create("abc")).errors.contains(held))
+        #expect(try run(create("abc")).errors.contains("causewayd does not know container abc"))
+        #expect(try read("bundle/config.json") == config)
+        #expect(try run(create("abc")).status == 7)
+        #expect(agent.asked == Array(repeating: "POST /containers/abc/start HTTP/1.1", count: 3))
+    }
+
+    @Test func `without an agent a complete namespace is entered all the same`() throws {
+        try write("run/containers/abc", "/proc/self/ns/net\nagent \(folder.path)/nobody\n")
+
+        #expect(try run(create("abc")).status == 7)
     }
 
     @Test(arguments: ["", "relative/path", "\n/x"])
@@ -169,4 +206,40 @@ import Testing
         #expect(result.status == 1)
         #expect(result.errors.contains("is causeway-oci itself"))
     }
+}
+
+/// A unix socket that gives each caller the next of its answers.
+private final class AgentStub: Sendable {
+    private let lines = Mutex<[String]>([])
+    private let socket: Int32
+
+    var asked: [String] { lines.withLock { $0 } }
+
+    init(path: String, answers: [String]) throws {
+        socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(bound == 0 && listen(socket, 8) == 0)
+        let server = socket
+        Thread {
+            for answer in answers {
+                let caller = accept(server, nil, nil)
+                guard caller >= 0 else { return }
+                var chunk = [UInt8](repeating: 0, count: 4096)
+                let count = read(caller, &chunk, chunk.count)
+                let text = String(decoding: chunk[..<max(count, 0)], as: UTF8.self)
+                self.lines.withLock { $0.append(String(text.prefix { $0 != "\r\n" })) }
+                _ = answer.withCString { write(caller, $0, strlen($0)) }
+                close(caller)
+            }
+        }.start()
+    }
+
+    deinit { close(socket) }
 }

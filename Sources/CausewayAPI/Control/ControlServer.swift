@@ -1,9 +1,13 @@
+import CausewayModel
 import Hummingbird
 import Logging
+import NIOCore
 
 /// Answers the `causeway` command on a unix socket of its own: what the agent would change, and how it stands.
 ///
-/// Apart from Docker's API, because these are not Docker's words. Routes: `GET /plan`, `GET /status`; both JSON.
+/// Apart from Docker's API, because these are not Docker's words. Routes: `GET /plan`, `GET /status`; both JSON. And
+/// `POST /containers/ID/start`, by which `causeway-oci` says that a container is about to run: 204, 404 for one that is
+/// not on our networks, 409 with the reason as text when it may not run now.
 package struct ControlServer: Sendable {
     /// What would be changed in one namespace.
     package struct NamespacePlan: Codable, Sendable {
@@ -37,15 +41,18 @@ package struct ControlServer: Sendable {
     private let logger: Logger
     private let plan: @Sendable () async throws -> [NamespacePlan]
     private let status: @Sendable () async -> Status
+    private let starting: @Sendable (String) async throws(SwarmError) -> Bool
 
     package init(
         socketPath: String, logger: Logger, plan: @escaping @Sendable () async throws -> [NamespacePlan],
-        status: @escaping @Sendable () async -> Status
+        status: @escaping @Sendable () async -> Status,
+        starting: @escaping @Sendable (String) async throws(SwarmError) -> Bool = { _ in false }
     ) {
         self.socketPath = socketPath
         self.logger = logger
         self.plan = plan
         self.status = status
+        self.starting = starting
     }
 
     /// Serves until cancelled or shut down gracefully.
@@ -61,6 +68,15 @@ package struct ControlServer: Sendable {
             }
         }
         router.get("status") { _, _ in try Self.json(await status()) }
+        let starting = starting
+        router.post("containers/:id/start") { _, context in
+            do throws(SwarmError) {
+                let isKnown = try await starting(context.parameters.get("id") ?? "")
+                return isKnown ? Response(status: .noContent) : Response(status: .notFound)
+            } catch {
+                return Response(status: .conflict, body: .init(byteBuffer: ByteBuffer(string: error.message)))
+            }
+        }
         let application = Application(
             router: router, configuration: .init(address: .unixDomainSocket(path: socketPath)), logger: logger)
         try await application.run()

@@ -1,0 +1,57 @@
+import FoundationEssentials
+
+/// Where each container is to be started, for `causeway-oci` to read.
+///
+/// - `STATE/containers/CONTAINER`, kept over a reboot: the path of the network namespace; for a container of a user
+///   also the lines `ready PATH` (a file that is there while the namespace is complete) and `agent PATH` (the socket to
+///   ask at).
+/// - `RUN/ready/NAMESPACE`, gone at a reboot.
+package struct PlaceFiles: Sendable {
+    private let stateDirectory: String
+    private let runDirectory: String
+    private let agentSocket: String
+
+    package init(stateDirectory: String, runDirectory: String, agentSocket: String) {
+        self.stateDirectory = stateDirectory
+        self.runDirectory = runDirectory
+        self.agentSocket = agentSocket
+    }
+
+    private var folder: String { "\(stateDirectory)/containers" }
+
+    private func marker(_ namespace: String) -> String { "\(runDirectory)/ready/\(namespace)" }
+
+    /// Written under another name and renamed, so that nobody reads half a path.
+    func write(_ lines: [String], of container: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let text = lines.joined(separator: "\n")
+        try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(container)"), options: .atomic)
+    }
+
+    /// Says where a user's container is to be started, and whom to ask before.
+    package func write(namespacePath: String, namespace: String, of container: String) throws {
+        try write([namespacePath, "ready \(marker(namespace))", "agent \(agentSocket)"], of: container)
+    }
+
+    package func remove(container: String) throws { try remove("\(folder)/\(container)") }
+
+    package func containers() throws -> [String] {
+        guard FileManager.default.fileExists(atPath: folder) else { return [] }
+        // A file that is being written has another name: containers' identifiers are hexadecimal.
+        return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.allSatisfy(\.isHexDigit) }
+    }
+
+    package func markReady(_ namespace: String) throws {
+        let path = marker(namespace)
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        try FileManager.default.createDirectory(atPath: "\(runDirectory)/ready", withIntermediateDirectories: true)
+        try Data().write(to: URL(filePath: path))
+    }
+
+    package func unmarkReady(_ namespace: String) throws { try remove(marker(namespace)) }
+
+    private func remove(_ path: String) throws {
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        try FileManager.default.removeItem(atPath: path)
+    }
+}
