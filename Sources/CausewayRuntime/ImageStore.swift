@@ -4,6 +4,7 @@ import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// The engine's images: finds the one that a task asks for, and fetches it if it is not there.
 ///
@@ -23,12 +24,15 @@ actor ImageStore {
 
     private let engine: EngineClient
     private let logger: Logger
+    /// How long a pull may say nothing before it is given up: a registry may hang for ever.
+    private let patience: Duration
     /// Who waits for the pull of an image, beside the one who pulls.
     private var pulls: [String: [CheckedContinuation<Result<Void, ContainerError>, Never>]] = [:]
 
-    init(engine: EngineClient, logger: Logger) {
+    init(engine: EngineClient, logger: Logger, patience: Duration = .seconds(300)) {
         self.engine = engine
         self.logger = logger
+        self.patience = patience
     }
 
     /// Returns a name under which the engine has the image.
@@ -79,10 +83,20 @@ actor ImageStore {
     private func fetch(_ name: String) async throws(ContainerError) {
         logger.info("pulling \(name)")
         do {
-            let progress = try await engine.stream(.POST, "/images/create", query: [("fromImage", name)])
-            var lines = JSONLines<PullProgress>()
-            for try await chunk in progress {
-                for step in lines.read(chunk) { log(step, of: name) }
+            let lastWord = LastWord()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await self.follow(name, lastWord)
+                }
+                group.addTask { [patience] in
+                    while true {
+                        let deadline = lastWord.time + patience
+                        guard deadline > .now else { throw Stalled(patience: patience) }
+                        try await Task.sleep(until: deadline)
+                    }
+                }
+                defer { group.cancelAll() }
+                try await group.next()
             }
         } catch let error as EngineError where !error.isUnreachable {
             logger.warning("cannot pull \(name): \(error)")
@@ -91,7 +105,28 @@ actor ImageStore {
         }
     }
 
-    private func log(_ step: PullProgress, of name: String) {
+    /// When a pull last said something.
+    private final class LastWord: Sendable {
+        private let last = Mutex(ContinuousClock.now)
+        var time: ContinuousClock.Instant { last.withLock { $0 } }
+        func hear() { last.withLock { $0 = .now } }
+    }
+
+    private struct Stalled: Error, CustomStringConvertible {
+        var patience: Duration
+        var description: String { "it has said nothing for \(patience)" }
+    }
+
+    private nonisolated func follow(_ name: String, _ lastWord: LastWord) async throws {
+        let progress = try await engine.stream(.POST, "/images/create", query: [("fromImage", name)])
+        var lines = JSONLines<PullProgress>()
+        for try await chunk in progress {
+            lastWord.hear()
+            for step in lines.read(chunk) { log(step, of: name) }
+        }
+    }
+
+    private nonisolated func log(_ step: PullProgress, of name: String) {
         if let error = step.error { logger.warning("cannot pull \(name): \(error)") }
         // Byte counts come several times a second; only steps without them are news.
         guard let status = step.status, step.progress == nil else { return }
