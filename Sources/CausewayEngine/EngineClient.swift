@@ -97,6 +97,21 @@ package final class EngineClient: Sendable {
         return try await perform(request, timeout: timeout)
     }
 
+    /// Hands on what a client asked, and returns the answer whatever its status.
+    ///
+    /// `target` is as it goes on the request line, with the version that the client wants, if it names one.
+    package func relay(
+        _ method: HTTPMethod, target: String, body: ByteBuffer? = nil, timeout: Duration? = nil
+    ) async throws(EngineError) -> Reply {
+        var request = Self.named(HTTPClientRequest(url: url(target)))
+        request.method = method
+        if let body {
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(body)
+        }
+        return try await perform(request, timeout: timeout)
+    }
+
     /// Returns the answer's body as it comes; throws the engine's error when the status is outside 200–299.
     ///
     /// Ending the task that reads, or letting go of the stream, closes the connection.

@@ -55,8 +55,9 @@ struct House: Sendable {
 
         var surface = EngineServer.Configuration(socketPath: settings.socket)
         surface.version = Release.version
+        surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         let api = EngineServer(
-            surface, control: manager, engine: engine, logger: labelled("api"), now: { .now })
+            surface, control: manager, containers: manager, engine: engine, logger: labelled("api"), now: { .now })
         let control = ControlServer(
             socketPath: settings.controlSocket, logger: labelled("control"),
             plan: {

@@ -196,7 +196,7 @@ import Testing
         } during: { house in
             let answer = try await blocking {
                 let client = try RawSocket.connect(house.socket)
-                try client.send("POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 10\r\n\r\nhalf")
+                try client.send("POST /containers/x/update HTTP/1.1\r\nHost: d\r\nContent-Length: 10\r\n\r\nhalf")
                 client.finishSending()
                 return try client.receiveToEnd()
             }

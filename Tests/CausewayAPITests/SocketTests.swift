@@ -23,7 +23,8 @@ import Testing
         try await House.with(script: OwnRoutesTests.engine) { house in
             let client = EngineClient(socketPath: "/nowhere")
             let second = EngineServer(
-                EngineServer.Configuration(socketPath: house.socket), control: house.control, engine: client,
+                EngineServer.Configuration(socketPath: house.socket), control: house.control,
+                containers: house.containers, engine: client,
                 logger: Logger(label: "second"), now: { FakeControl.moment })
 
             let error = await #expect(throws: SocketFile.Refused.self) { try await second.run() }

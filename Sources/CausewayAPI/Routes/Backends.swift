@@ -7,6 +7,8 @@ import NIOHTTP1
 /// Whom the routes ask.
 struct Backends: Sendable {
     var control: any SwarmControl
+    /// For containers of users on networks of ours.
+    var containers: any ContainerControl
     var engine: EngineClient
     var logger: Logger
 

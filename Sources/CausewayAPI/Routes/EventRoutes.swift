@@ -6,6 +6,7 @@ import NIOHTTP1
 /// `/events`: Docker Engine's and the swarm's, in one stream.
 struct EventRoutes: Sendable {
     let backends: Backends
+    let networkEvents: NetworkEvents
     let now: @Sendable () -> Timestamp
 
     var routes: [Route] {
@@ -20,19 +21,23 @@ struct EventRoutes: Sendable {
         let theirs = try await askingEngine { () async throws(EngineError) in
             try await backends.engine.stream(.GET, "/events", query: query)
         }
+        let connections = try await connections(selection, query.filter { $0.0 != "filters" })
         let deadline = selection.until.map { Duration.nanoseconds(max(0, $0.since(now()).rawValue)) }
+        let translation = EventTranslation(backends: backends, networkEvents: networkEvents)
         return .answer(
             APIResponse(
                 body: .stream { writer in
                     try await withThrowingTaskGroup(of: Bool.self) { group in
                         group.addTask {
-                            var lines = WholeLines()
-                            for try await bytes in theirs {
-                                if let whole = lines.take(bytes) { try await writer.write(whole) }
-                            }
-                            if let last = lines.finish() { try await writer.write(last) }
+                            try await translation.pass(theirs, to: writer)
                             // Without `until` the engine's events have no end, unless the engine has.
                             return deadline == nil
+                        }
+                        if let connections {
+                            group.addTask {
+                                try await translation.translate(connections, selection, to: writer)
+                                return false
+                            }
                         }
                         group.addTask {
                             try await ours(selection, deadline, writer)
@@ -45,18 +50,33 @@ struct EventRoutes: Sendable {
                 }))
     }
 
+    /// What containers do with the engine's network `none`; `nil` when nobody wants to know of networks.
+    private func connections(
+        _ selection: EventSelection, _ moments: EngineClient.Query
+    ) async throws(APIError) -> EngineStream? {
+        guard selection.wantsConnections else { return nil }
+        let filters = #"{"type":["network"],"network":["none"],"event":["connect","disconnect"]}"#
+        return try await askingEngine { () async throws(EngineError) in
+            try await backends.engine.stream(.GET, "/events", query: moments + [("filters", filters)])
+        }
+    }
+
     /// Writes the swarm's events until `deadline`, or until the client goes.
     private func ours(_ selection: EventSelection, _ deadline: Duration?, _ writer: BodyWriter) async throws {
-        // Outside a swarm too: it may begin while the client listens.
-        guard selection.wantsSwarm else { return }
         try await withThrowingTaskGroup(of: Void.self) { group in
+            // Outside a swarm too: it may begin while the client listens.
+            if selection.wantsSwarm {
+                group.addTask {
+                    for await event in await backends.control.events(since: selection.since) {
+                        if let until = selection.until, until < event.time { return }
+                        if selection.contains(event) { try await writer.line(Engine.Event(event)) }
+                    }
+                }
+            }
             group.addTask {
-                for await event in await backends.control.events(since: selection.since) {
+                for await event in networkEvents.stream(since: selection.since) {
                     if let until = selection.until, until < event.time { return }
-                    guard selection.contains(event) else { continue }
-                    var line = try JSON.bytes(Engine.Event(event))
-                    line.writeString("\n")
-                    try await writer.write(line)
+                    if selection.contains(event) { try await writer.line(Engine.Event(event)) }
                 }
             }
             if let deadline {
@@ -73,54 +93,11 @@ struct EventRoutes: Sendable {
     }
 }
 
-/// Which events a client wants.
-struct EventSelection: Sendable {
-    let since: Timestamp?
-    let until: Timestamp?
-    private let filters: Filters
-
-    private static let keys: Set<String> = [
-        "type", "event", "scope", "service", "node", "network", "secret", "config", "container", "image", "label",
-        "daemon", "volume", "plugin",
-    ]
-
-    init(_ query: Query) throws(APIError) {
-        filters = try Filters(query, allowed: Self.keys)
-        since = try query["since"].flatMap { text throws(APIError) in try Self.moment(text, "since") }
-        until = try query["until"].flatMap { text throws(APIError) in try Self.moment(text, "until") }
-    }
-
-    /// Whether a filter leaves room for events of scope `swarm` at all.
-    var wantsSwarm: Bool { filters.allows("scope") { $0 == "swarm" } }
-
-    func contains(_ event: SwarmEvent) -> Bool {
-        let other = ["secret", "config", "container", "image", "daemon", "volume", "plugin"]
-        let objects: [(String, SwarmEvent.Kind)] = [("service", .service), ("node", .node), ("network", .network)]
-        return filters.allows("type") { $0 == event.kind.rawValue }
-            && filters.allows("event") { $0 == event.action.rawValue }
-            && filters.allows(labels: event.attributes)
-            && other.allSatisfy { filters[$0].isEmpty }
-            && objects.allSatisfy { key, kind in
-                filters.allows(key) {
-                    kind == event.kind && (event.id.hasPrefix($0) || event.attributes["name"] == $0)
-                }
-            }
-    }
-
-    /// Reads `SECONDS[.NANOSECONDS]` or RFC 3339.
-    static func moment(_ text: String, _ name: String) throws(APIError) -> Timestamp? {
-        guard !text.isEmpty else { return nil }
-        if let moment = Timestamp(text) { return moment }
-        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let seconds = Int64(parts[0]) else {
-            throw APIError(400, "invalid \(name) '\(text)': it must be Unix seconds or an RFC 3339 time")
-        }
-        // Docker reads the part behind the dot as nanoseconds, padded on the right to nine digits.
-        let digits = parts.count > 1 ? String(parts[1].prefix(9)) : ""
-        let padded = digits + String(repeating: "0", count: 9 - digits.count)
-        guard digits.utf8.allSatisfy({ (48...57).contains($0) }), let nanoseconds = Int32(padded) else {
-            throw APIError(400, "invalid \(name) '\(text)': it must be Unix seconds or an RFC 3339 time")
-        }
-        return Timestamp(seconds: seconds, nanoseconds: nanoseconds)
+extension BodyWriter {
+    /// Writes a value as a line of JSON.
+    func line(_ value: some Encodable) async throws {
+        var line = try JSON.bytes(value)
+        line.writeString("\n")
+        try await write(line)
     }
 }

@@ -15,12 +15,6 @@ struct NetworkRoutes: Sendable {
             Route("POST", "/networks/prune") { request throws(APIError) in try await prune(request) },
             Route("GET", "/networks/{id}") { request throws(APIError) in try await inspect(request) },
             Route("DELETE", "/networks/{id}") { request throws(APIError) in try await remove(request) },
-            Route("POST", "/networks/{id}/connect") { request throws(APIError) in
-                try await attach(request, "docker network connect")
-            },
-            Route("POST", "/networks/{id}/disconnect") { request throws(APIError) in
-                try await attach(request, "docker network disconnect")
-            },
         ]
     }
 
@@ -35,8 +29,9 @@ struct NetworkRoutes: Sendable {
         guard await backends.control.isActive() else { return try .json(theirs) }
         let tasks = try await backends.tasks()
         let services = try await backends.services()
+        let attached = try await backends.attached()
         let ours = try await backends.networks().filter { network in
-            filters.contains(network, isInUse: Self.isInUse(network, services, tasks))
+            filters.contains(network, isInUse: Self.isInUse(network, services, tasks, attached))
         }
         let shown = ours.sorted { $0.id < $1.id }.map { Engine.Network($0) }
         let own = try JSON.parse(try JSON.bytes(shown)).items ?? []
@@ -45,7 +40,7 @@ struct NetworkRoutes: Sendable {
 
     private func inspect(_ request: APIRequest) async throws(APIError) -> APIReply {
         let scope = request.query["scope"] ?? ""
-        guard let network = try await own(request.capture("id"), scope: scope) else {
+        guard let network = try await backends.ownNetwork(request.capture("id"), scope: scope) else {
             guard scope != "swarm" else {
                 // The predefined networks are visible to a swarm's services.
                 if ["host", "bridge", "none"].contains(request.capture("id")) { return .passThrough(body: nil) }
@@ -55,6 +50,7 @@ struct NetworkRoutes: Sendable {
         }
         let tasks = try await backends.tasks()
         var shown = Engine.Network(network, tasks: tasks)
+        shown.add(try await backends.attached())
         if request.query.flag("verbose") { shown.addServices(try await backends.services(), tasks: tasks) }
         return try .json(shown)
     }
@@ -72,7 +68,7 @@ struct NetworkRoutes: Sendable {
         }
         try await backends.requireManager()
         let read = APIRequest(
-            method: request.method, query: request.query, version: request.version, headers: request.headers,
+            method: request.method, target: request.target, version: request.version, headers: request.headers,
             body: { () async throws(APIError) in body })
         let spec = try NetworkBody.specification(try await read.body(.network))
         try await refuseNameOfEngine(spec.name)
@@ -83,19 +79,11 @@ struct NetworkRoutes: Sendable {
     }
 
     private func remove(_ request: APIRequest) async throws(APIError) -> APIReply {
-        guard let network = try await own(request.capture("id")) else { return .passThrough(body: nil) }
+        guard let network = try await backends.ownNetwork(request.capture("id")) else { return .passThrough(body: nil) }
         try await asking { () async throws(SwarmError) in
             try await backends.control.removeNetwork(network.id)
         }
         return .empty(204)
-    }
-
-    private func attach(_ request: APIRequest, _ command: String) async throws(APIError) -> APIReply {
-        guard let network = try await own(request.capture("id")) else { return .passThrough(body: nil) }
-        throw APIError(
-            501,
-            "containers of docker run cannot join the swarm's network \(network.spec.name) yet (\(command)): "
-                + "run a service on it instead")
     }
 
     private func prune(_ request: APIRequest) async throws(APIError) -> APIReply {
@@ -117,9 +105,10 @@ struct NetworkRoutes: Sendable {
         guard filters["until"].isEmpty else { return [] }
         let tasks = try await backends.tasks()
         let services = try await backends.services()
+        let attached = try await backends.attached()
         var names: [String] = []
         for network in try await backends.networks()
-        where !network.spec.isIngress && !Self.isInUse(network, services, tasks)
+        where !network.spec.isIngress && !Self.isInUse(network, services, tasks, attached)
             && filters.allows(labels: network.spec.labels)
             && filters["label!"].allSatisfy({ !Self.carries($0, network.spec.labels) })
         {
@@ -136,20 +125,6 @@ struct NetworkRoutes: Sendable {
     }
 
     // MARK: whose is it
-
-    /// Our network of that name or identifier; `nil` when it is, or may be, the engine's.
-    private func own(_ reference: String, scope: String = "") async throws(APIError) -> Swarm.Network? {
-        guard scope != "local", await backends.control.isActive() else { return nil }
-        let ours = try await backends.networks()
-        if let exact = ours.first(where: { $0.id == reference || $0.spec.name == reference }) { return exact }
-        let candidate = try Reference.findIfAny(reference, in: ours, kind: "network", id: \.id, name: \.spec.name)
-        guard let candidate, scope != "swarm" else { return candidate }
-        // The beginning of an identifier of ours may be a whole name of the engine's.
-        let theirs = try await askingEngine { () async throws(EngineError) in
-            try await backends.engine.raw(.GET, "/networks/\(reference)")
-        }
-        return theirs.status == 404 ? candidate : nil
-    }
 
     private func refuseNameOfOurs(in body: ByteBuffer) async throws(APIError) {
         guard await backends.control.isActive(),
@@ -172,7 +147,7 @@ struct NetworkRoutes: Sendable {
     }
 
     private static func isInUse(
-        _ network: Swarm.Network, _ services: [Swarm.Service], _ tasks: [Swarm.Task]
+        _ network: Swarm.Network, _ services: [Swarm.Service], _ tasks: [Swarm.Task], _ attached: [AttachedContainer]
     ) -> Bool {
         services.contains { service in
             service.spec.attachments.contains { $0.target == network.id || $0.target == network.spec.name }
@@ -180,7 +155,7 @@ struct NetworkRoutes: Sendable {
             || tasks.contains { task in
                 task.desiredState <= .running && task.status.state <= .running
                     && task.networks.contains { $0.networkID == network.id }
-            }
+            } || attached.contains { $0.networks.contains { $0.networkID == network.id } }
     }
 
     private static func carries(_ wanted: String, _ labels: [String: String]) -> Bool {

@@ -5,14 +5,17 @@ import NIOHTTP1
 /// A request for one of our own routes.
 struct APIRequest: Sendable {
     var method: String
+    /// As the client wrote it.
+    var target: RequestTarget
     /// What the path's captures caught, decoded.
     var captures: [String: String] = [:]
-    var query: Query
     /// The version that the path names, or the newest.
     var version: EngineVersion
     var headers: HTTPHeaders
     /// Reads the whole body, once; refuses one that is too large.
     var body: @Sendable () async throws(APIError) -> ByteBuffer
+
+    var query: Query { target.query }
 
     func capture(_ name: String) -> String { captures[name] ?? "" }
 }

@@ -9,13 +9,15 @@ struct Filters: Sendable {
     init() {}
 
     /// `allowed`: The keys that the call knows; another one is refused in Docker's words.
-    init(_ query: Query, allowed: Set<String>) throws(APIError) {
+    ///
+    /// `nil`: any.
+    init(_ query: Query, allowed: Set<String>? = nil) throws(APIError) {
         guard let text = query["filters"], !text.isEmpty else { return }
         guard case .object(let given) = try Self.parse(text) else {
             throw APIError(400, "invalid filters: they must be a JSON object")
         }
         for (key, value) in given.sorted(by: { $0.key < $1.key }) {
-            guard allowed.contains(key) else { throw APIError(400, "Invalid filter '\(key)'") }
+            guard allowed?.contains(key) ?? true else { throw APIError(400, "Invalid filter '\(key)'") }
             values[key] = try Self.list(value, key)
         }
     }

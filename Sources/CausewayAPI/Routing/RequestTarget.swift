@@ -43,6 +43,18 @@ struct RequestTarget: Sendable {
         version.map { "/v\(min($0, engine))\(rest)" } ?? rest
     }
 
+    /// Another call of the same version.
+    func text(for engine: EngineVersion, path: String, query: [(String, String)] = []) -> String {
+        (version.map { "/v\(min($0, engine))" } ?? "") + EnginePath.target(path, query: query)
+    }
+
+    /// The same with one more parameter, which counts before one of the same name.
+    func adding(_ name: String, _ value: String) -> RequestTarget {
+        let parts = rest.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let added = "\(parts[0])?\(name)=\(EnginePath.escape(value))"
+        return RequestTarget((version.map { "/v\($0)" } ?? "") + added + (parts.count > 1 ? "&\(parts[1])" : ""))
+    }
+
     private static func splitVersion(_ target: String) -> (EngineVersion?, String) {
         guard target.hasPrefix("/v") else { return (nil, target) }
         let text = target.dropFirst(2).prefix { $0 != "/" && $0 != "?" }

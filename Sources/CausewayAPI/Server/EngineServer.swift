@@ -18,6 +18,8 @@ package final class EngineServer: Sendable {
         package var version = Release.version
         /// The largest body of a call of ours.
         package var bodyLimit = 16 << 20
+        /// Where the `/etc/hosts` of containers on networks of ours are kept.
+        package var hostsFolder = "/var/lib/causeway/hosts"
         /// How long Docker Engine may take to ask a registry for an image's digest.
         package var registryLimit = Duration.seconds(3)
 
@@ -38,23 +40,28 @@ package final class EngineServer: Sendable {
 
     /// `now`: The wall clock, for `until` of `/events`.
     package init(
-        _ configuration: Configuration, control: any SwarmControl, engine: EngineClient, logger: Logger,
-        now: @escaping @Sendable () -> Timestamp
+        _ configuration: Configuration, control: any SwarmControl, containers: any ContainerControl,
+        engine: EngineClient, logger: Logger, now: @escaping @Sendable () -> Timestamp
     ) {
         self.configuration = configuration
         self.engine = engine
         self.logger = logger
-        let backends = Backends(control: control, engine: engine, logger: logger)
+        let backends = Backends(control: control, containers: containers, engine: engine, logger: logger)
+        let files = HostsFiles(folder: configuration.hostsFolder)
+        let facts = ContainerFacts(engine: engine)
+        let events = NetworkEvents()
         routes = RouteTable(
             SystemRoutes(backends: backends, causewayVersion: configuration.version).routes
                 + SwarmRoutes(backends: backends).routes
                 + NodeRoutes(backends: backends).routes
                 + NetworkRoutes(backends: backends).routes
+                + ConnectionRoutes(backends: backends, files: files, events: events, now: now).routes
+                + ContainerRoutes(backends: backends, facts: facts, files: files, events: events, now: now).routes
                 + ServiceRoutes(backends: backends).routes
                 + LogRoutes(backends: backends).routes
                 + TaskRoutes(backends: backends).routes
                 + SecretRoutes(backends: backends).routes
-                + EventRoutes(backends: backends, now: now).routes
+                + EventRoutes(backends: backends, networkEvents: events, now: now).routes
                 + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes)
     }
 

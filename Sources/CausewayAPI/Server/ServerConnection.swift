@@ -76,7 +76,7 @@ struct ServerConnection: Sendable {
     ) async throws -> PassThrough.Outcome {
         let collector = BodyCollector(front: front, scanner: body, limit: bodyLimit, expects: head.expectsContinue)
         let request = APIRequest(
-            method: head.method, captures: captures, query: target.query,
+            method: head.method, target: target, captures: captures,
             version: target.version ?? RequestTarget.newest, headers: head.headers,
             body: { () async throws(APIError) in try await collector.collect() })
         let reply: APIReply

@@ -16,7 +16,7 @@ extension Engine {
         var type: String
         var action: String
         var actor: Actor
-        let scope = "swarm"
+        var scope = "swarm"
         var time: Int64
         var timeNano: Int64
 
@@ -31,6 +31,16 @@ extension Engine {
             type = event.kind.rawValue
             action = event.action.rawValue
             actor = Actor(id: event.id, attributes: event.attributes)
+            time = event.time.seconds
+            timeNano = event.time.seconds * 1_000_000_000 + Int64(event.time.nanoseconds)
+        }
+
+        /// As Docker has it, with scope `local`: containers join networks on a node.
+        init(_ event: NetworkEvent) {
+            type = "network"
+            action = event.action
+            actor = Actor(id: event.networkID, attributes: event.attributes)
+            scope = "local"
             time = event.time.seconds
             timeNano = event.time.seconds * 1_000_000_000 + Int64(event.time.nanoseconds)
         }

@@ -141,6 +141,18 @@ extension Engine {
             }
         }
 
+        /// Adds the containers of users, of those that run.
+        mutating func add(_ attached: [AttachedContainer]) {
+            for user in attached {
+                guard user.isRunning, let containerID = user.containerID,
+                    let own = user.networks.first(where: { $0.networkID == id })
+                else { continue }
+                containers[containerID] = Container(
+                    name: user.name, endpointID: Engine.Endpoint.identifier(of: user.id, on: id),
+                    addresses: own.addresses)
+            }
+        }
+
         /// Adds what `?verbose=true` asks for.
         mutating func addServices(_ all: [Swarm.Service], tasks: [Swarm.Task]) {
             var views: [String: ServiceView] = [:]
@@ -160,13 +172,19 @@ extension Engine {
 
 extension Engine.Network.Container {
     fileprivate init(_ task: Swarm.Task, _ attachment: Swarm.NetworkAttachment) {
-        let v4 = attachment.addresses.first { $0.family == .ip }
-        name = task.name
-        // Causeway has no endpoints of its own: a task is on a network once, so it stands for one.
-        endpointID = task.id
+        // Causeway keeps no endpoints: the identifier that `inspect` of the container shows.
+        self.init(
+            name: task.name, endpointID: Engine.Endpoint.identifier(of: task.id, on: attachment.networkID),
+            addresses: attachment.addresses)
+    }
+
+    fileprivate init(name: String, endpointID: String, addresses: [CIDR]) {
+        let v4 = addresses.first { $0.family == .ip }
+        self.name = name
+        self.endpointID = endpointID
         macAddress = v4?.address.v4.map { MACAddress(derivedFrom: $0).description } ?? ""
         ipv4Address = v4?.description ?? ""
-        ipv6Address = attachment.addresses.first { $0.family == .ip6 }?.description ?? ""
+        ipv6Address = addresses.first { $0.family == .ip6 }?.description ?? ""
     }
 }
 

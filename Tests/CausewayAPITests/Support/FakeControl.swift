@@ -39,6 +39,18 @@ actor FakeControl: SwarmControl {
     func add(_ network: Swarm.Network) { networkList.append(network) }
     func add(_ service: Swarm.Service) { serviceList.append(service) }
     func add(_ task: Swarm.Task) { taskList.append(task) }
+
+    /// A task on the node, with an address on a network.
+    func addRunningTask(container: String, network: Swarm.ID) {
+        let service = Swarm.Service(
+            id: "service1", meta: Self.meta(2), spec: Swarm.ServiceSpec(name: "web", taskTemplate: Swarm.TaskSpec()))
+        var task = Swarm.Task(id: "task1", meta: Self.meta(3), service: service, slot: 1, nodeID: Self.nodeID)
+        task.status.state = .running
+        task.status.container = Swarm.Task.Status.Container(id: container)
+        task.networks = [Swarm.NetworkAttachment(networkID: network, addresses: [CIDR("10.0.1.77/24")!])]
+        taskList.append(task)
+    }
+
     func keep(_ network: String) { kept.insert(network) }
 
     func emit(_ event: SwarmEvent) {

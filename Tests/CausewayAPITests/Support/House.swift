@@ -8,6 +8,7 @@ import Testing
 /// A server with its engine and its manager, on sockets of its own.
 struct House {
     let control: FakeControl
+    let containers = FakeContainers()
     let engine: FakeEngine?
     let socket: String
 
@@ -38,15 +39,19 @@ struct House {
         try await house.run(engineAt: "/var/run/docker.sock", 16 << 20, body)
     }
 
+    /// Where the server keeps files for `/etc/hosts`.
+    var hostsFolder: String { (socket as NSString).deletingLastPathComponent + "/hosts" }
+
     private func run(
         engineAt path: String, _ bodyLimit: Int, _ body: @escaping @Sendable (House) async throws -> Void
     ) async throws {
         let client = EngineClient(socketPath: path)
         var configuration = EngineServer.Configuration(socketPath: socket)
         configuration.bodyLimit = bodyLimit
+        configuration.hostsFolder = hostsFolder
         configuration.registryLimit = .milliseconds(300)
         let server = EngineServer(
-            configuration, control: control, engine: client, logger: Logger(label: "test"),
+            configuration, control: control, containers: containers, engine: client, logger: Logger(label: "test"),
             now: { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) })
         let (listening, listens) = AsyncStream.makeStream(of: Void.self)
         do {
