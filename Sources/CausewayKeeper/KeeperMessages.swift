@@ -131,3 +131,19 @@ package struct FileIdentity: Codable, Hashable, Sendable {
         self.inode = inode
     }
 }
+
+extension KeeperChange {
+    /// A field that the other side's release does not have is as if nothing of it had changed.
+    package init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        isWhole = try fields.decodeIfPresent(Bool.self, forKey: .isWhole) ?? false
+        tables = try fields.decodeIfPresent([Table].self, forKey: .tables) ?? []
+        resolvers = try fields.decodeIfPresent([Resolver].self, forKey: .resolvers) ?? []
+        goneResolvers = try fields.decodeIfPresent([Swarm.ID].self, forKey: .goneResolvers) ?? []
+        ports = try fields.decodeIfPresent([Kept.Port].self, forKey: .ports) ?? []
+        gonePorts = try fields.decodeIfPresent([Kept.Port].self, forKey: .gonePorts) ?? []
+        mayEnd = try fields.decodeIfPresent(Bool.self, forKey: .mayEnd) ?? false
+    }
+
+    package init() {}
+}

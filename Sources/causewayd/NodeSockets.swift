@@ -3,6 +3,7 @@ import CausewayKeeper
 import CausewayLinux
 import CausewayModel
 import Glibc
+import Logging
 
 /// The sockets of this node that outlive the daemon, in the keeper's hands.
 struct NodeSockets: SocketKeeping {
