@@ -129,7 +129,7 @@ let tests: [Target] = [
         resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
         name: "AcceptanceTests",
-        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit"],
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit", "CausewayKeeper", log],
         swiftSettings: strict),
 ]
 

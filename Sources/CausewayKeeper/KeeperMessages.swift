@@ -144,6 +144,4 @@ extension KeeperChange {
         gonePorts = try fields.decodeIfPresent([Kept.Port].self, forKey: .gonePorts) ?? []
         mayEnd = try fields.decodeIfPresent(Bool.self, forKey: .mayEnd) ?? false
     }
-
-    package init() {}
 }

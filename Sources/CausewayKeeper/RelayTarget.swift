@@ -47,7 +47,7 @@ enum RelayTarget {
                 ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size
             memcpy(&storage, pointer, size)
             if let address = SocketName(&storage)?.address, address.family == family, !address.isLoopback,
-                !address.isLinkLocal
+                address.v6?.isLinkLocal != true
             {
                 return address
             }
@@ -65,9 +65,4 @@ enum RelayTarget {
         }
         return socket
     }
-}
-
-extension IPAddress {
-    /// fe80::/10: of one link only, so that it means nothing without its name.
-    fileprivate var isLinkLocal: Bool { v6.map { $0.high >> 54 == 0x3fa } ?? false }
 }

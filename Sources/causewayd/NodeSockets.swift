@@ -39,7 +39,7 @@ struct NodeSockets: SocketKeeping {
 
 extension Kept.Port {
     init(_ port: PublishedPort) {
-        self.init(TransportPort(port.protocol, port.port))
+        self.init(TransportPort(port.protocol, port.port), scope: port.scope)
     }
 }
 
