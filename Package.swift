@@ -53,7 +53,11 @@ let edges: [Target] = [
     .target(
         name: "CausewayLinux", dependencies: ["CausewayModel", "CausewayKernel", "CLinux", "CNFTables", log],
         swiftSettings: strict),
-    .target(name: "CausewayDNS", dependencies: ["CausewayModel", log] + nio, swiftSettings: strict),
+    .target(name: "CausewaySockets", dependencies: ["CausewayModel", "CLinux"], swiftSettings: strict),
+    .target(name: "CausewayDNS", dependencies: ["CausewayModel", "CausewaySockets", log], swiftSettings: strict),
+    .target(
+        name: "CausewayKeeper", dependencies: ["CausewayModel", "CausewaySockets", "CausewayDNS", "CLinux", log],
+        swiftSettings: strict),
     .target(name: "CausewaySession", dependencies: ["CausewayModel"] + certificates, swiftSettings: strict),
     .target(name: "CausewayEngine", dependencies: ["CausewayModel", log, httpClient] + nio, swiftSettings: strict),
     .target(
@@ -70,7 +74,7 @@ let doors: [Target] = [
         name: "causewayd",
         dependencies: [
             "CausewayModel", "CausewayKernel", "CausewayStore", "CausewayManager", "CausewayAgent", "CausewayLinux",
-            "CausewayDNS", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI",
+            "CausewayKeeper", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI",
             log, arguments, configuration,
         ] + lifecycle,
         swiftSettings: strict),
@@ -79,6 +83,9 @@ let doors: [Target] = [
         dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", arguments],
         swiftSettings: strict),
     .executableTarget(name: "causeway-oci", swiftSettings: strict),
+    .executableTarget(
+        name: "causeway-keeper", dependencies: ["CausewayModel", "CausewayKeeper", log, arguments],
+        swiftSettings: strict),
 ]
 
 let tests: [Target] = [
@@ -103,7 +110,15 @@ let tests: [Target] = [
         name: "CausewayLinuxTests",
         dependencies: ["CausewayModel", "CausewayKernel", "CausewayLinux", "CausewayTestKit"],
         swiftSettings: strict),
-    .testTarget(name: "CausewayDNSTests", dependencies: ["CausewayModel", "CausewayDNS"] + nio, swiftSettings: strict),
+    .testTarget(
+        name: "CausewayDNSTests", dependencies: ["CausewayModel", "CausewaySockets", "CausewayDNS"] + nio,
+        swiftSettings: strict),
+    .testTarget(
+        name: "CausewayKeeperTests",
+        dependencies: [
+            "CausewayModel", "CausewaySockets", "CausewayDNS", "CausewayKeeper", "CausewayTestKit", "causeway-keeper",
+        ],
+        swiftSettings: strict),
     .testTarget(name: "CausewayOCITests", dependencies: ["causeway-oci"], swiftSettings: strict),
     .testTarget(
         name: "CausewayRuntimeTests", dependencies: ["CausewayModel", "CausewayEngine", "CausewayRuntime"],
@@ -114,7 +129,7 @@ let tests: [Target] = [
         resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
         name: "AcceptanceTests",
-        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit"],
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit", "CausewayKeeper", log],
         swiftSettings: strict),
 ]
 
@@ -124,6 +139,7 @@ let package = Package(
         .executable(name: "causewayd", targets: ["causewayd"]),
         .executable(name: "causeway", targets: ["causeway"]),
         .executable(name: "causeway-oci", targets: ["causeway-oci"]),
+        .executable(name: "causeway-keeper", targets: ["causeway-keeper"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),

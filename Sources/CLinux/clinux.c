@@ -3,8 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 int clinux_enter_network_namespace(int descriptor)
@@ -31,4 +36,119 @@ void clinux_event_signal(int descriptor)
 {
 	/* Fails only when the counter is full, and then the descriptor is readable. */
 	(void)eventfd_write(descriptor, 1);
+}
+
+int clinux_receive_batch(int descriptor, struct clinux_batch *batch)
+{
+	struct mmsghdr messages[CLINUX_BATCH];
+	struct iovec pieces[CLINUX_BATCH];
+	int count;
+
+	memset(messages, 0, sizeof(messages));
+	for (int i = 0; i < CLINUX_BATCH; i++) {
+		pieces[i].iov_base = batch->bytes + (size_t)i * batch->size;
+		pieces[i].iov_len = batch->size;
+		messages[i].msg_hdr.msg_iov = &pieces[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+		messages[i].msg_hdr.msg_name = &batch->names[i];
+		messages[i].msg_hdr.msg_namelen = sizeof(batch->names[i]);
+	}
+	count = recvmmsg(descriptor, messages, CLINUX_BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < count; i++) {
+		batch->lengths[i] = messages[i].msg_len;
+		batch->name_lengths[i] = messages[i].msg_hdr.msg_namelen;
+	}
+	return count;
+}
+
+int clinux_send_batch(int descriptor, struct clinux_batch *out, const struct clinux_batch *in, int count)
+{
+	struct mmsghdr messages[CLINUX_BATCH];
+	struct iovec pieces[CLINUX_BATCH];
+	int wanted = 0, sent = 0, dropped = 0;
+
+	memset(messages, 0, sizeof(messages));
+	for (int i = 0; i < count; i++) {
+		if (out->lengths[i] == 0)
+			continue;
+		pieces[wanted].iov_base = out->bytes + (size_t)i * out->size;
+		pieces[wanted].iov_len = out->lengths[i];
+		messages[wanted].msg_hdr.msg_iov = &pieces[wanted];
+		messages[wanted].msg_hdr.msg_iovlen = 1;
+		messages[wanted].msg_hdr.msg_name = (void *)&in->names[i];
+		messages[wanted].msg_hdr.msg_namelen = in->name_lengths[i];
+		wanted++;
+	}
+	while (sent < wanted) {
+		int done = sendmmsg(descriptor, messages + sent, wanted - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		/* The first of the rest cannot be sent; those behind it may. */
+		if (done <= 0) {
+			done = 1;
+			dropped++;
+		}
+		sent += done;
+	}
+	return dropped;
+}
+
+int clinux_accept(int listener, struct sockaddr *name, socklen_t *length)
+{
+	return accept4(listener, name, length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+struct visit {
+	int descriptor;
+	int failure;
+	void (*body)(void *);
+	void *context;
+};
+
+static void *run_visit(void *argument)
+{
+	struct visit *visit = argument;
+
+	visit->failure = clinux_enter_network_namespace(visit->descriptor);
+	if (visit->failure == 0)
+		visit->body(visit->context);
+	return NULL;
+}
+
+int clinux_in_network_namespace(const char *path, void (*body)(void *), void *context)
+{
+	struct visit visit = { .body = body, .context = context };
+	pthread_t thread;
+
+	visit.descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	if (visit.descriptor < 0)
+		return errno;
+	visit.failure = pthread_create(&thread, NULL, run_visit, &visit);
+	if (visit.failure == 0)
+		pthread_join(thread, NULL);
+	close(visit.descriptor);
+	return visit.failure;
+}
+
+int clinux_memory_file(const char *name)
+{
+	return memfd_create(name, 0);
+}
+
+int clinux_termination_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
+		return -1;
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int clinux_keep_across_exec(int descriptor, int is_kept)
+{
+	return fcntl(descriptor, F_SETFD, is_kept ? 0 : FD_CLOEXEC) == 0 ? 0 : errno;
 }

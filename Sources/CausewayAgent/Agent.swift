@@ -9,7 +9,7 @@ import Logging
 package actor Agent {
     private let source: any AssignmentSource
     private let node: any Node
-    private let names: any NameServing
+    private let keeper: any SocketKeeping
     private let reconciler: NodeReconciler
     private let logger: Logger
     /// How long a change of others may go unnoticed if no notification came.
@@ -24,18 +24,17 @@ package actor Agent {
     private var assignment: NodeAssignment?
     private var applied: DesiredNode?
     private var failures: [NamespaceReference: KernelError] = [:]
-    private var heldPorts: Set<PublishedPort> = []
-    private var served: Set<Swarm.ID> = []
+    private var takenPorts: Set<PortTaken> = []
     /// Repairs of what somebody else changed, since the start.
     package private(set) var repairs = 0
 
     package init(
-        source: any AssignmentSource, node: any Node, names: any NameServing, logger: Logger,
+        source: any AssignmentSource, node: any Node, keeper: any SocketKeeping, logger: Logger,
         auditInterval: Duration = .seconds(30), readyPatience: Int = 50
     ) {
         self.source = source
         self.node = node
-        self.names = names
+        self.keeper = keeper
         self.logger = logger
         self.auditInterval = auditInterval
         self.readyPatience = readyPatience
@@ -149,8 +148,7 @@ package actor Agent {
     /// What follows once the kernel has been told.
     private func settle(_ desired: DesiredNode) async {
         await forgetFlows(from: applied, to: desired)
-        await holdPorts(desired.publishedPorts)
-        await serveNames(desired)
+        await keepSockets(desired)
         applied = desired
     }
 
@@ -199,36 +197,30 @@ package actor Agent {
 
     // MARK: ports, names, flows
 
-    private func holdPorts(_ wanted: Set<PublishedPort>) async {
-        for port in heldPorts.subtracting(wanted).sorted() {
-            await node.release(port)
-            heldPorts.remove(port)
+    private func keepSockets(_ desired: DesiredNode) async {
+        var wanted = KeptSockets()
+        wanted.ports = desired.publishedPorts
+        for (task, table) in desired.names {
+            guard let namespace = desired.namespaceOfTask[task] else { continue }
+            wanted.resolvers[task] = KeptSockets.Resolver(
+                namespacePath: node.path(ofNamespace: namespace), table: table)
         }
-        for port in wanted.subtracting(heldPorts).sorted() {
-            do throws(PortTaken) {
-                try await node.hold(port)
-                heldPorts.insert(port)
-            } catch {
-                logger.error("\(error)")
-            }
+        do {
+            note(try await keeper.keep(wanted), desired)
+        } catch {
+            failures[.host] = KernelError(step: "keep sockets", reason: .other, detail: "\(error)")
+            logger.error("cannot keep sockets", metadata: ["error": "\(error)"])
         }
     }
 
-    private func serveNames(_ desired: DesiredNode) async {
-        for task in served.subtracting(desired.names.keys).sorted() {
-            await names.stop(task)
-            served.remove(task)
-        }
-        for (task, table) in desired.names.sorted(by: { $0.key < $1.key }) {
+    private func note(_ unkept: UnkeptSockets, _ desired: DesiredNode) {
+        for port in unkept.ports.subtracting(takenPorts).map(\.description).sorted() { logger.error("\(port)") }
+        takenPorts = unkept.ports
+        for (task, reason) in unkept.resolvers.sorted(by: { $0.key < $1.key }) {
             guard let namespace = desired.namespaceOfTask[task] else { continue }
-            do {
-                try await names.serve(task, namespacePath: node.path(ofNamespace: namespace), table: table)
-                served.insert(task)
-            } catch {
-                failures[.task(namespace)] = KernelError(
-                    step: "serve names in \(namespace)", reason: .other, detail: "\(error)")
-                logger.error("cannot serve names", metadata: ["namespace": "\(namespace)", "error": "\(error)"])
-            }
+            failures[.task(namespace)] = KernelError(
+                step: "serve names in \(namespace)", reason: .other, detail: reason)
+            logger.error("cannot serve names", metadata: ["namespace": "\(namespace)", "error": "\(reason)"])
         }
     }
 

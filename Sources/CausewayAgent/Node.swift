@@ -15,9 +15,6 @@ package protocol Node: Sendable {
     func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel
     /// What the compiler has to know of the host.
     func facts() async throws(KernelError) -> NodeFacts
-    /// Holds a port of the host, so that nobody else listens there. Holding it already is no error.
-    func hold(_ port: PublishedPort) async throws(PortTaken)
-    func release(_ port: PublishedPort) async
     /// Forgets the UDP flows that lead to an address, so that the next datagram chooses anew.
     func forgetDatagramFlows(to address: IPAddress) async throws(KernelError)
     /// Writes down what a sysctl of the host was before we first set it.
@@ -50,9 +47,38 @@ package struct PortTaken: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Answers tasks' questions for names, each with its own table.
-package protocol NameServing: Sendable {
-    /// Serves a task from now on, in its namespace; a task that is served already gets the new table.
-    func serve(_ task: Swarm.ID, namespacePath: String, table: NameTable) async throws
-    func stop(_ task: Swarm.ID) async
+/// The sockets of a node that outlive the agent: resolvers of tasks, and published ports.
+package struct KeptSockets: Hashable, Sendable {
+    package struct Resolver: Hashable, Sendable {
+        /// Where the task's namespace can be entered: a path for setns(2).
+        package var namespacePath: String
+        package var table: NameTable
+
+        package init(namespacePath: String, table: NameTable) {
+            self.namespacePath = namespacePath
+            self.table = table
+        }
+    }
+
+    package var resolvers: [Swarm.ID: Resolver] = [:]
+    package var ports: Set<PublishedPort> = []
+
+    package init() {}
+}
+
+/// What of the wanted sockets could not be had; the rest is there.
+package struct UnkeptSockets: Hashable, Sendable {
+    package var ports: Set<PortTaken> = []
+    /// Why a task has no resolver.
+    package var resolvers: [Swarm.ID: String] = [:]
+
+    package init() {}
+}
+
+/// Keeps sockets for the agent, in a process of its own or in this one.
+package protocol SocketKeeping: Sendable {
+    /// Makes exactly this what is kept; what is kept already stays open, without a gap.
+    ///
+    /// What could not be had is tried again the next time that this is asked.
+    func keep(_ wanted: KeptSockets) async throws -> UnkeptSockets
 }

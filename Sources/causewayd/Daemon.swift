@@ -1,7 +1,6 @@
 import ArgumentParser
 import CausewayAPI
 import CausewayAgent
-import CausewayDNS
 import CausewayEngine
 import CausewayLinux
 import CausewayManager

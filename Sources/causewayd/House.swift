@@ -1,7 +1,7 @@
 import CausewayAPI
 import CausewayAgent
-import CausewayDNS
 import CausewayEngine
+import CausewayKeeper
 import CausewayKernel
 import CausewayLinux
 import CausewayManager
@@ -38,12 +38,15 @@ struct House: Sendable {
         let runtime = DockerRuntime(
             engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
             directory: settings.runDirectory, places: places, logger: labelled("containers"))
+        let keeper = KeeperClient(settings.keeper, log: labelled("keeper"))
+        await keeper.find()
         let manager = SwarmManager(
             store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
-            environment: Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime),
+            environment: Outside.environment(
+                settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper),
             logger: labelled("manager"))
         let agent = Agent(
-            source: manager, node: node, names: NameServers(service: DNSService()), logger: labelled("agent"))
+            source: manager, node: node, keeper: NodeSockets(keeper: keeper), logger: labelled("agent"))
         let supervisor = TaskSupervisor(
             runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
             report: { try await manager.report($0) }, logger: labelled("tasks"))
@@ -80,6 +83,7 @@ struct House: Sendable {
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         logger.info("ready", metadata: ["socket": "\(settings.socket)"])
         try await group.run()
+        await keeper.close()
         await engine.shutdown()
     }
 

@@ -9,7 +9,6 @@ import Synchronization
 /// The host this daemon runs on, as the agent needs it.
 final class LinuxNode: Node {
     private let journal: SysctlJournal
-    private let held = Mutex<[PublishedPort: PortReservation]>([:])
     /// Once we have told such a link to listen although the host forwards, it does not look like one any more.
     private let advertisementLinks = Mutex<Set<String>>([])
     private let places: PlaceFiles
@@ -65,19 +64,6 @@ final class LinuxNode: Node {
         return NodeFacts(
             mtu: host.mtu, routerAdvertisementLinks: links, nameServers: host.nameServers,
             searchDomains: host.searchDomains)
-    }
-
-    func hold(_ port: PublishedPort) async throws(PortTaken) {
-        do throws(KernelError) {
-            let reservation = try await PortReservation.reserve(port.protocol, port: port.port)
-            held.withLock { $0[port] = reservation }
-        } catch {
-            throw PortTaken(port: port, holder: error.detail)
-        }
-    }
-
-    func release(_ port: PublishedPort) async {
-        _ = held.withLock { $0.removeValue(forKey: port) }
     }
 
     func forgetDatagramFlows(to address: IPAddress) async throws(KernelError) {

@@ -1,6 +1,7 @@
 import CausewayAPI
 import CausewayAgent
 import CausewayEngine
+import CausewayKeeper
 import CausewayKernel
 import CausewayLinux
 import CausewayManager
@@ -10,12 +11,13 @@ import CausewaySession
 import CausewayStore
 import Foundation
 import Logging
+import Synchronization
 
 /// What the manager needs from outside, taken from this host.
 enum Outside {
-    static func environment(_ settings: Settings, nodeID: Swarm.ID, engine: EngineClient, runtime: DockerRuntime)
-        -> ManagerEnvironment
-    {
+    static func environment(
+        _ settings: Settings, nodeID: Swarm.ID, engine: EngineClient, runtime: DockerRuntime, keeper: KeeperClient
+    ) -> ManagerEnvironment {
         ManagerEnvironment(
             now: { .now },
             sleep: { try? await Task.sleep(for: $0.duration) },
@@ -30,7 +32,7 @@ enum Outside {
             hostRoutes: { try await HostFacts.read().routes.map(\.destination).filter { $0.prefixLength > 0 } },
             defaultAddress: address,
             obstacles: { await runtime.preflight().map(\.description) },
-            portHolder: portHolder,
+            portHolder: { await portHolder($0, $1, keeper) },
             links: { LinkAddresses.all() })
     }
 
@@ -40,11 +42,13 @@ enum Outside {
         return String((0..<25).map { _ in digits[Int.random(in: 0..<digits.count)] })
     }
 
-    /// A port that this daemon holds for a service is not somebody else's.
-    @Sendable static func portHolder(_ protocol: Swarm.TransportProtocol, _ port: UInt16) async -> String? {
-        guard let holder = try? await PortReservation.holder(`protocol`, port: port), holder.process?.id != getpid()
-        else { return nil }
-        return holder.description
+    /// A port that this node's keeper holds for a service is not somebody else's.
+    static func portHolder(
+        _ protocol: Swarm.TransportProtocol, _ port: UInt16, _ keeper: KeeperClient
+    ) async -> String? {
+        let own = keeper.processID.withLock { $0 }
+        let holder = try? await PortHolder.find(`protocol`, port: port, exceptProcesses: [getpid(), own ?? getpid()])
+        return holder?.description
     }
 
     @Sendable static func makeIdentity(_ now: Timestamp) throws -> ClusterIdentity {

@@ -13,6 +13,9 @@ struct Settings: Sendable {
     var stateDirectory: String
     var runDirectory: String
     var engineSocket: String
+    var keeperSocket: String
+    /// Whether to start a keeper where none runs; `false` where somebody else, such as systemd, starts it.
+    var startsKeeper: Bool
     /// Empty: the machine's own.
     var hostname: String
     var logLevel: Logger.Level
@@ -40,6 +43,8 @@ struct Settings: Sendable {
             stateDirectory: reader.string(forKey: "state.directory", default: "/var/lib/causeway"),
             runDirectory: runDirectory,
             engineSocket: reader.string(forKey: "engine.socket", default: "/var/run/docker.sock"),
+            keeperSocket: reader.string(forKey: "keeper.socket", default: "\(runDirectory)/keeper.sock"),
+            startsKeeper: reader.bool(forKey: "keeper.start", default: true),
             hostname: reader.string(forKey: "hostname", default: ""),
             logLevel: logLevel)
     }
@@ -71,6 +76,12 @@ struct Flags: ParsableArguments {
     @Option(help: "Docker Engine's socket (default: /var/run/docker.sock).")
     var engineSocket: String?
 
+    @Option(help: "Where causeway-keeper is told what to keep (default: /run/causeway/keeper.sock).")
+    var keeperSocket: String?
+
+    @Option(help: "Whether to start causeway-keeper where none runs: true or false (default: true).")
+    var keeperStart: String?
+
     @Option(help: "This node's name in the swarm (default: the machine's).")
     var hostname: String?
 
@@ -81,7 +92,7 @@ struct Flags: ParsableArguments {
         let all: [(AbsoluteConfigKey, String?)] = [
             ("socket", socket), ("control.socket", controlSocket), ("state.directory", stateDirectory),
             ("run.directory", runDirectory), ("engine.socket", engineSocket), ("hostname", hostname),
-            ("log.level", logLevel),
+            ("log.level", logLevel), ("keeper.socket", keeperSocket), ("keeper.start", keeperStart),
         ]
         return all.reduce(into: [:]) { values, pair in
             if let value = pair.1 { values[pair.0] = ConfigValue(stringLiteral: value) }

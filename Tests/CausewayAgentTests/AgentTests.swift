@@ -8,11 +8,11 @@ import Testing
 @Suite struct AgentTests {
     let node = FakeNode()
     let source = FakeSource()
-    let names = FakeNames()
+    let keeper = FakeKeeper()
 
     private func withAgent(_ body: (Agent) async throws -> Void) async throws {
         let agent = Agent(
-            source: source, node: node, names: names, logger: Logger(label: "test"),
+            source: source, node: node, keeper: keeper, logger: Logger(label: "test"),
             auditInterval: .milliseconds(20), readyPatience: 1)
         let running = Task { try await agent.run() }
         defer { running.cancel() }
@@ -25,8 +25,8 @@ import Testing
             try await source.waitApplied(1)
 
             #expect(try await agent.plan().isEmpty)
-            #expect(await names.tables.count == 4)
-            #expect(await node.held.map(\.port) == [8080])
+            #expect(await keeper.kept.resolvers.count == 4)
+            #expect(await keeper.kept.ports.map(\.port) == [8080])
         }
     }
 

@@ -73,7 +73,8 @@ import Testing
     @Test func `after leaving there is nothing`() async throws {
         let node = FakeNode()
         let source = FakeSource()
-        let agent = Agent(source: source, node: node, names: FakeNames(), logger: .init(label: "test"))
+        let keeper = FakeKeeper()
+        let agent = Agent(source: source, node: node, keeper: keeper, logger: .init(label: "test"))
         let running = Task { try await agent.run() }
 
         await source.send(Shop.assignment())
@@ -85,6 +86,6 @@ import Testing
         #expect(await node.host.state.links.isEmpty)
         #expect(await node.host.state.tables.isEmpty)
         #expect(await node.kernels.isEmpty)
-        #expect(await node.held.isEmpty)
+        #expect(await keeper.kept == KeptSockets())
     }
 }

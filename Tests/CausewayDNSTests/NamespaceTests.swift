@@ -57,12 +57,12 @@ final class NamespaceTests {
 
     @Test func `a task's questions to port 53 are answered from the host's namespace`() async throws {
         let upstream = try await FakeUpstream("127.0.0.2") { query, _ in query.response(.nameError).encoded() }
-        let service = DNSService(upstreamPort: upstream.port)
+        let service = await TestResolvers(upstreamPort: upstream.port)
         let table = NameTable(
             names: ["web": .init(addresses: [IPAddress("10.0.1.2")!], timeToLive: 60)],
             upstreams: [IPAddress("127.0.0.2")!])
         let sockets = try await inside { try DNSSockets.open() }
-        try await service.serve("task", udp: sockets.udp, tcp: sockets.tcp, table: table)
+        await service.serve("task", udp: sockets.udp, tcp: sockets.tcp, table: table)
         try redirect()
 
         let codes = try await inside {

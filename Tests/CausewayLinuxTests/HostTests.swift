@@ -48,36 +48,19 @@ import Testing
         #expect(try Command(["sh", "-c", "kill -9 $$"]).run().status == 137)
     }
 
-    @Test(
-        .enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"),
-        arguments: [Swarm.TransportProtocol.tcp, .udp])
-    func `a reserved port is nobody else's until it is let go`(transport: Swarm.TransportProtocol) async throws {
-        let there = try await TestNamespace("linux-port")
-        do {
-            let held = try await PortReservation.reserve(transport, port: 8080, in: there.namespace)
-            let refused = await #expect(throws: KernelError.self) {
-                _ = try await PortReservation.reserve(transport, port: 8080, in: there.namespace)
-            }
-            #expect(refused?.reason == .busy)
-            withExtendedLifetime(held) {}
-        }
-        _ = try await PortReservation.reserve(transport, port: 8080, in: there.namespace)
-    }
-
     @Test(.enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"))
-    func `a port that is taken is refused with the holder's name`() async throws {
+    func `who has a port is named, but for processes of our own`() async throws {
         let there = try await TestNamespace("linux-port")
         let port = try await there.namespace.perform { try PortProbe.listenOnAny() }
 
-        let refused = await #expect(throws: KernelError.self) {
-            _ = try await PortReservation.reserve(.tcp, port: port.number, in: there.namespace)
-        }
+        let holder = try await PortHolder.find(.tcp, port: port.number, in: there.namespace)
 
-        #expect(refused?.detail.hasSuffix("(pid \(PortProbe.processID))") == true)
+        #expect(holder?.process?.id == PortProbe.processID)
+        #expect(holder?.description.hasSuffix("(pid \(PortProbe.processID))") == true)
+        #expect(try await PortHolder.find(.udp, port: port.number, in: there.namespace) == nil)
         #expect(
-            try await PortReservation.holder(.tcp, port: port.number, in: there.namespace)?.process?.id
-                == PortProbe.processID)
-        #expect(try await PortReservation.holder(.udp, port: port.number, in: there.namespace) == nil)
+            try await PortHolder.find(
+                .tcp, port: port.number, exceptProcesses: [PortProbe.processID], in: there.namespace) == nil)
         port.close()
     }
 }

@@ -16,6 +16,9 @@
 #include <linux/sock_diag.h>
 #include <linux/veth.h>
 
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
 /* Moves the calling thread, and no other, into the network namespace behind a descriptor. Returns 0 or errno. */
 int clinux_enter_network_namespace(int descriptor);
 
@@ -28,5 +31,38 @@ int clinux_pipe(int ends[2]);
 /* A descriptor that another thread can poll for, and the way to make it readable. -1 on failure, errno is set. */
 int clinux_event(void);
 void clinux_event_signal(int descriptor);
+
+/* What one call reads or sends at most. */
+#define CLINUX_BATCH 32
+
+/* Datagrams, each in SIZE bytes of BYTES, with its length and the address that it came from or goes to. */
+struct clinux_batch {
+	unsigned char *bytes;
+	unsigned int size;
+	unsigned int lengths[CLINUX_BATCH];
+	unsigned int name_lengths[CLINUX_BATCH];
+	struct sockaddr_storage names[CLINUX_BATCH];
+};
+
+/* Reads what is there, and waits for nothing. Returns how many, or -1 with errno. */
+int clinux_receive_batch(int descriptor, struct clinux_batch *batch);
+
+/* Sends the first COUNT of OUT, each to the address of the same place in IN; those of length 0 are left out. What the
+   kernel has no room for is dropped, as datagrams are. Returns how many were dropped. */
+int clinux_send_batch(int descriptor, struct clinux_batch *out, const struct clinux_batch *in, int count);
+
+/* accept4(2), for a descriptor that does not block and that no child inherits. */
+int clinux_accept(int listener, struct sockaddr *name, socklen_t *length);
+
+/* Runs BODY on a thread of its own in the network namespace behind PATH, and waits for it. The calling thread stays
+   where it is. Returns 0 or errno; BODY was run only if it is 0. */
+int clinux_in_network_namespace(const char *path, void (*body)(void *), void *context);
+
+/* A file without a name, which exec keeps; a descriptor that tells of SIGTERM and SIGINT; -1 on failure. */
+int clinux_memory_file(const char *name);
+int clinux_termination_signals(void);
+
+/* Whether exec keeps a descriptor. Returns 0 or errno. */
+int clinux_keep_across_exec(int descriptor, int is_kept);
 
 #endif

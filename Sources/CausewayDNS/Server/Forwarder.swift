@@ -1,103 +1,209 @@
 import CausewayModel
-import NIOCore
-import NIOPosix
+import CausewaySockets
+import Glibc
 
 /// Asks upstream name servers, from the process's own network namespace.
 ///
 /// Each query goes out from a socket of its own (a random port), connected (so the kernel takes replies from that server
 /// only, and tells at once when nobody listens there), under a fresh random identifier.
-struct Forwarder: Sendable {
-    let port: Int
-    let patience: TimeAmount
-    let newID: @Sendable () -> UInt16
+struct Forwarder {
+    let loop: EventLoop
+    let port: UInt16
+    let patience: Duration
+    let newID: () -> UInt16
 
-    /// The first usable reply of `servers`, in their order, under the query's own identifier; `nil` when none has one.
+    /// Gives `done` the first usable reply of `servers`, in their order; `nil` when none has one.
     func forward(
-        _ query: [UInt8], _ question: DNS.Question, to servers: ArraySlice<IPAddress>, on loop: any EventLoop
-    ) -> EventLoopFuture<[UInt8]?> {
-        guard let server = servers.first else { return loop.makeSucceededFuture(nil) }
-        return ask(server, query, question, on: loop).flatMap { reply in
-            if let reply, !reply.isFailure {
-                return loop.makeSucceededFuture(Array(query.prefix(2)) + reply.bytes.dropFirst(2))
-            }
-            return forward(query, question, to: servers.dropFirst(), on: loop)
-        }
+        _ query: [UInt8], _ question: DNS.Question, to servers: [IPAddress],
+        done: @escaping (UpstreamReply?) -> Void
+    ) -> Forward {
+        let forward = Forward(self, query, question, servers, done)
+        // Later, so that the answer never comes before the caller has what it asked for.
+        loop.after(0) { [weak forward] in forward?.askNext() }
+        return forward
+    }
+}
+
+/// One query under way upstream; nothing comes of it when it is let go.
+final class Forward: EventHandler {
+    let query: [UInt8]
+    private let forwarder: Forwarder
+    private let question: DNS.Question
+    private let done: (UpstreamReply?) -> Void
+    private var servers: ArraySlice<IPAddress>
+    private var attempt: Attempt?
+    private var isDone = false
+
+    /// One server, over one transport.
+    private struct Attempt {
+        var server: IPAddress
+        var isStream: Bool
+        var socket: CInt
+        var id: UInt16
+        /// What is still to be sent, and what came so far; of a stream.
+        var outgoing: [UInt8] = []
+        var incoming: [UInt8] = []
+        var timers: [Timers.ID] = []
     }
 
-    /// A failure to reach the server is no reply: the next one is asked, and the caller counts when none is left.
-    private func ask(
-        _ server: IPAddress, _ query: [UInt8], _ question: DNS.Question, on loop: any EventLoop
-    ) -> EventLoopFuture<UpstreamReply?> {
-        overUDP(server, query, question, on: loop).flatMap { reply in
-            guard let reply, reply.isTruncated, !reply.isFailure else { return loop.makeSucceededFuture(reply) }
-            // A server that has no TCP has at least said this much.
-            return overTCP(server, query, question, on: loop).map { $0 ?? reply }
-        }
+    /// What a server said over UDP when it asked to be asked over TCP: better than nothing.
+    private var truncated: UpstreamReply?
+
+    init(
+        _ forwarder: Forwarder, _ query: [UInt8], _ question: DNS.Question, _ servers: [IPAddress],
+        _ done: @escaping (UpstreamReply?) -> Void
+    ) {
+        self.forwarder = forwarder
+        self.query = query
+        self.question = question
+        self.servers = servers[...]
+        self.done = done
     }
 
-    private func overUDP(
-        _ server: IPAddress, _ query: [UInt8], _ question: DNS.Question, on loop: any EventLoop
-    ) -> EventLoopFuture<UpstreamReply?> {
-        let id = newID()
-        let promise = loop.makePromise(of: UpstreamReply?.self)
-        // Once more at half time: a lost datagram is not yet a dead server.
-        return exchange(server, query, id: id, sendings: 2, promise) { address in
-            DatagramBootstrap(group: loop)
-                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNS.largestLimit))
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandlers([
-                            DatagramHandler(), UpstreamHandler(id: id, question: question, promise),
-                        ])
-                    }
-                }.connect(to: address)
-        }
+    deinit { end() }
+
+    func cancel() {
+        isDone = true
+        end()
     }
 
-    private func overTCP(
-        _ server: IPAddress, _ query: [UInt8], _ question: DNS.Question, on loop: any EventLoop
-    ) -> EventLoopFuture<UpstreamReply?> {
-        let id = newID()
-        let promise = loop.makePromise(of: UpstreamReply?.self)
-        return exchange(server, query, id: id, sendings: 1, promise) { address in
-            ClientBootstrap(group: loop).connectTimeout(patience)
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandlers([
-                            ByteToMessageHandler(LengthFraming()), LengthPrefixer(),
-                            UpstreamHandler(id: id, question: question, promise),
-                        ])
-                    }
-                }.connect(to: address)
-        }
+    /// Goes on to the next server, or gives up.
+    func askNext() {
+        guard !isDone else { return }
+        truncated = nil
+        guard let server = servers.popFirst() else { return finish(nil) }
+        ask(server, isStream: false)
     }
 
-    /// Sends the query on a channel of its own, waits for `promise` at most ``patience``, and closes the channel.
-    private func exchange(
-        _ server: IPAddress, _ query: [UInt8], id: UInt16, sendings: Int64,
-        _ promise: EventLoopPromise<UpstreamReply?>, connect: (SocketAddress) -> EventLoopFuture<any Channel>
-    ) -> EventLoopFuture<UpstreamReply?> {
-        let address: SocketAddress
-        do {
-            address = try SocketAddress(ipAddress: "\(server)", port: port)
+    private func ask(_ server: IPAddress, isStream: Bool) {
+        end()
+        let name = SocketName(server, forwarder.port)
+        let socket: CInt
+        do throws(SocketError) {
+            socket = try Socket.open(name.family, isStream ? .stream : .datagram)
         } catch {
-            promise.succeed(nil)
-            return promise.futureResult
+            return attemptFailed()
         }
-        let loop = promise.futureResult.eventLoop
-        let bytes = ByteBuffer(bytes: [UInt8(id >> 8), UInt8(truncatingIfNeeded: id)] + query.dropFirst(2))
-        let channel = connect(address)
-        var timers = [loop.scheduleTask(in: patience) { promise.succeed(nil) }]
-        for sending in 0..<sendings {
-            let later = TimeAmount.nanoseconds(patience.nanoseconds / sendings * sending)
-            let send: @Sendable () -> Void = {
-                channel.flatMap { $0.writeAndFlush(bytes) }.whenFailure { _ in promise.succeed(nil) }
-            }
-            if sending == 0 { send() } else { timers.append(loop.scheduleTask(in: later, send)) }
+        let failure = Socket.connect(socket, name)
+        attempt = Attempt(server: server, isStream: isStream, socket: socket, id: forwarder.newID())
+        guard failure == 0 || (isStream && failure == EINPROGRESS) else { return attemptFailed() }
+        let patience = forwarder.patience.nanoseconds
+        later(patience) { $0.attemptFailed() }
+        if isStream {
+            let message = renamed
+            attempt?.outgoing = [UInt8(message.count >> 8), UInt8(truncatingIfNeeded: message.count)] + message
+            forwarder.loop.watch(socket, [.readable, .writable], self)
+        } else {
+            forwarder.loop.watch(socket, .readable, self)
+            sendDatagram()
+            // Once more at half time: a lost datagram is not yet a dead server.
+            later(patience / 2) { $0.sendDatagram() }
         }
-        return promise.futureResult.always { [timers] _ in
-            for timer in timers { timer.cancel() }
-            channel.whenSuccess { $0.close(promise: nil) }
+    }
+
+    private func later(_ nanoseconds: UInt64, _ body: @escaping (Forward) -> Void) {
+        let timer = forwarder.loop.after(nanoseconds) { [weak self] in
+            if let self { body(self) }
         }
+        attempt?.timers.append(timer)
+    }
+
+    /// The query under this attempt's identifier.
+    private var renamed: [UInt8] {
+        let id = attempt?.id ?? 0
+        return [UInt8(id >> 8), UInt8(truncatingIfNeeded: id)] + query.dropFirst(2)
+    }
+
+    private func sendDatagram() {
+        guard let attempt else { return }
+        if case .failed = renamed.withUnsafeBytes({ Socket.send(attempt.socket, $0) }) { attemptFailed() }
+    }
+
+    // MARK: what comes back
+
+    func ready(_ descriptor: CInt, _ events: EventLoop.Events) {
+        guard attempt?.socket == descriptor else { return }
+        if events.contains(.writable) { sendStream() }
+        if events.contains(.readable), attempt?.socket == descriptor { receive() }
+    }
+
+    private func sendStream() {
+        guard let current = attempt, !current.outgoing.isEmpty else { return }
+        switch current.outgoing.withUnsafeBytes({ Socket.send(current.socket, $0) }) {
+        case .bytes(let count):
+            attempt?.outgoing.removeFirst(count)
+            if count == current.outgoing.count { forwarder.loop.watch(current.socket, .readable, self) }
+        case .wouldBlock: break
+        case .end, .failed: attemptFailed()
+        }
+    }
+
+    private func receive() {
+        guard let attempt else { return }
+        let (outcome, bytes) = Self.read(attempt.socket)
+        switch outcome {
+        case .bytes where attempt.isStream: takeStream(bytes)
+        case .bytes: take(bytes)
+        case .wouldBlock: break
+        case .end where !attempt.isStream: break
+        case .end, .failed: attemptFailed()
+        }
+    }
+
+    private static func read(_ socket: CInt) -> (Socket.Outcome, [UInt8]) {
+        var outcome = Socket.Outcome.wouldBlock
+        let bytes = [UInt8](unsafeUninitializedCapacity: DNS.largestLimit) { buffer, count in
+            outcome = Socket.receive(socket, into: UnsafeMutableRawBufferPointer(buffer))
+            if case .bytes(let got) = outcome { count = got }
+        }
+        return (outcome, bytes)
+    }
+
+    private func takeStream(_ bytes: [UInt8]) {
+        attempt?.incoming += bytes
+        while let incoming = attempt?.incoming, incoming.count >= 2 {
+            let length = Int(incoming[0]) << 8 | Int(incoming[1])
+            guard incoming.count >= 2 + length else { return }
+            attempt?.incoming.removeFirst(2 + length)
+            take(Array(incoming[2..<2 + length]))
+        }
+    }
+
+    /// Anything but the reply to this query is not for us and changes nothing.
+    private func take(_ bytes: [UInt8]) {
+        guard let attempt, let reply = UpstreamReply(bytes, id: attempt.id, question: question) else { return }
+        if reply.isFailure { return askNext() }
+        if reply.isTruncated, !attempt.isStream {
+            truncated = reply
+            return ask(attempt.server, isStream: true)
+        }
+        finish(reply)
+    }
+
+    /// A server that has no TCP has at least said that there is more.
+    private func attemptFailed() {
+        if let truncated { finish(truncated) } else { askNext() }
+    }
+
+    private func finish(_ reply: UpstreamReply?) {
+        guard !isDone else { return }
+        isDone = true
+        end()
+        done(reply)
+    }
+
+    private func end() {
+        guard let attempt else { return }
+        for timer in attempt.timers { forwarder.loop.cancel(timer) }
+        forwarder.loop.close(attempt.socket)
+        self.attempt = nil
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, at least 0.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        return UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(max(0, attoseconds)) / 1_000_000_000
     }
 }

@@ -6,9 +6,7 @@ import CausewayModel
 actor FakeNode: Node {
     let host = FakeKernel()
     private(set) var kernels: [String: FakeKernel] = [:]
-    private(set) var held: Set<PublishedPort> = []
     private(set) var forgotten: [IPAddress] = []
-    var taken: Set<UInt16> = []
 
     func namespaces() async throws(KernelError) -> [String] { kernels.keys.sorted() }
 
@@ -38,13 +36,6 @@ actor FakeNode: Node {
         NodeFacts(nameServers: [.v4(IPv4Address("192.0.2.53")!)])
     }
 
-    func hold(_ port: PublishedPort) async throws(PortTaken) {
-        guard !taken.contains(port.port) else { throw PortTaken(port: port, holder: "sshd (pid 1)") }
-        held.insert(port)
-    }
-
-    func release(_ port: PublishedPort) async { held.remove(port) }
-
     func forgetDatagramFlows(to address: IPAddress) async throws(KernelError) { forgotten.append(address) }
 
     func recordSysctls(_ names: [String]) async throws(KernelError) {}
@@ -54,13 +45,14 @@ actor FakeNode: Node {
     func changes() async throws(KernelError) -> AsyncStream<Void> { AsyncStream { _ in } }
 }
 
-/// A resolver that only remembers what it was given.
-actor FakeNames: NameServing {
-    private(set) var tables: [Swarm.ID: NameTable] = [:]
+/// A keeper that only remembers what it was told.
+actor FakeKeeper: SocketKeeping {
+    private(set) var kept = KeptSockets()
 
-    func serve(_ task: Swarm.ID, namespacePath: String, table: NameTable) async throws { tables[task] = table }
-
-    func stop(_ task: Swarm.ID) async { tables[task] = nil }
+    func keep(_ wanted: KeptSockets) async throws -> UnkeptSockets {
+        kept = wanted
+        return UnkeptSockets()
+    }
 }
 
 /// An assignment source that the test feeds.
