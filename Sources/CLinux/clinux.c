@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int clinux_enter_network_namespace(int descriptor)
@@ -31,4 +33,22 @@ void clinux_event_signal(int descriptor)
 {
 	/* Fails only when the counter is full, and then the descriptor is readable. */
 	(void)eventfd_write(descriptor, 1);
+}
+
+long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid)
+{
+	char control[CMSG_SPACE(sizeof(int)) * 4];
+	struct iovec part = {.iov_base = buffer, .iov_len = size};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *header;
+	ssize_t length = recvmsg(descriptor, &message, MSG_DONTWAIT);
+
+	*nsid = -1;
+	if (length < 0)
+		return -1;
+	for (header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
+		if (header->cmsg_level == SOL_NETLINK && header->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+			memcpy(nsid, CMSG_DATA(header), sizeof(*nsid));
+	return length;
 }

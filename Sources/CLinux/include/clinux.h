@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/inet_diag.h>
 #include <linux/neighbour.h>
+#include <linux/netconf.h>
 #include <linux/net_namespace.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -28,5 +29,9 @@ int clinux_pipe(int ends[2]);
 /* A descriptor that another thread can poll for, and the way to make it readable. -1 on failure, errno is set. */
 int clinux_event(void);
 void clinux_event_signal(int descriptor);
+
+/* Takes a datagram of a netlink socket without waiting. Returns its length, or -1 and errno; `nsid` becomes the number
+ * of the namespace that it tells of, -1 for the socket's own. */
+long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid);
 
 #endif

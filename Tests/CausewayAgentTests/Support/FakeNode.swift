@@ -9,6 +9,8 @@ actor FakeNode: Node {
     private(set) var held: Set<PublishedPort> = []
     private(set) var forgotten: [IPAddress] = []
     var taken: Set<UInt16> = []
+    var hasLeftovers = false
+    private var told: AsyncStream<NodeChange>.Continuation?
 
     func namespaces() async throws(KernelError) -> [String] { kernels.keys.sorted() }
 
@@ -51,7 +53,18 @@ actor FakeNode: Node {
 
     func restoreSysctls() async throws(KernelError) {}
 
-    func changes() async throws(KernelError) -> AsyncStream<Void> { AsyncStream { _ in } }
+    func hasLeftovers() async throws(KernelError) -> Bool { hasLeftovers }
+
+    func changes() async throws(KernelError) -> AsyncStream<NodeChange> {
+        let (stream, continuation) = AsyncStream.makeStream(of: NodeChange.self)
+        told = continuation
+        return stream
+    }
+
+    func quietChanges(_ desired: DesiredNode) async -> [NodeChange] { [] }
+
+    /// Tells the agent where to look.
+    func tell(_ change: NodeChange) { told?.yield(change) }
 }
 
 /// A resolver that only remembers what it was given.
