@@ -63,6 +63,9 @@ actor FakeNode: Node {
 
     func quietChanges(_ desired: DesiredNode) async -> [NodeChange] { [] }
 
+    /// As if an earlier process had written something down.
+    func leaveBehind() { hasLeftovers = true }
+
     /// Tells the agent where to look.
     func tell(_ change: NodeChange) { told?.yield(change) }
 }
