@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int clinux_enter_network_namespace(int descriptor)
@@ -151,4 +152,22 @@ int clinux_termination_signals(void)
 int clinux_keep_across_exec(int descriptor, int is_kept)
 {
 	return fcntl(descriptor, F_SETFD, is_kept ? 0 : FD_CLOEXEC) == 0 ? 0 : errno;
+}
+
+long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid)
+{
+	char control[CMSG_SPACE(sizeof(int)) * 4];
+	struct iovec part = {.iov_base = buffer, .iov_len = size};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *header;
+	ssize_t length = recvmsg(descriptor, &message, MSG_DONTWAIT);
+
+	*nsid = -1;
+	if (length < 0)
+		return -1;
+	for (header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
+		if (header->cmsg_level == SOL_NETLINK && header->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+			memcpy(nsid, CMSG_DATA(header), sizeof(*nsid));
+	return length;
 }

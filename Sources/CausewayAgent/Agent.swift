@@ -8,10 +8,10 @@ import Logging
 /// the kernel and the slow timer all lead to the same round.
 package actor Agent {
     private let source: any AssignmentSource
-    private let node: any Node
+    let node: any Node
     private let keeper: any SocketKeeping
-    private let reconciler: NodeReconciler
-    private let logger: Logger
+    let reconciler: NodeReconciler
+    let logger: Logger
     /// How long a change of others may go unnoticed if no notification came.
     private let auditInterval: Duration
     /// How many tenths of a second a task waits for its network before that is an error.
@@ -22,11 +22,14 @@ package actor Agent {
     private var superviseContainers: (@Sendable ([AttachedContainer], Set<String>) async -> Void)?
 
     private var assignment: NodeAssignment?
-    private var applied: DesiredNode?
-    private var failures: [NamespaceReference: KernelError] = [:]
+    private(set) var applied: DesiredNode?
+    var failures: [NamespaceReference: KernelError] = [:]
     private var takenPorts: Set<PortTaken> = []
-    /// Repairs of what somebody else changed, since the start.
-    package private(set) var repairs = 0
+    /// What was put right that somebody else had changed, since the start.
+    package internal(set) var repairs = RepairCounters()
+    var damping = Damping()
+    /// Looks that wait until their namespace's turn comes.
+    var deferred: [NamespaceReference: KernelParts] = [:]
 
     package init(
         source: any AssignmentSource, node: any Node, keeper: any SocketKeeping, logger: Logger,
@@ -60,39 +63,55 @@ package actor Agent {
     /// - Throws: when others' changes cannot be watched: without that there is no trust in what is there.
     package func run() async throws {
         let inbox = Inbox()
+        let (deferrals, deferral) = AsyncStream.makeStream(of: Deferral.self)
         let assignments = await source.assignments()
         let changes = try await node.changes()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await new in assignments { inbox.put(new) } }
-            group.addTask { for await _ in changes { inbox.putLook() } }
+            group.addTask { for await change in changes { inbox.put(change) } }
+            group.addTask { await Deferral.keep(deferrals, for: inbox) }
             group.addTask { await self.look(into: inbox) }
-            group.addTask { await self.work(through: inbox) }
+            group.addTask { await self.work(through: inbox, deferral) }
             await withTaskCancellationHandler {
                 await group.waitForAll()
             } onCancel: {
                 inbox.close()
+                deferral.finish()
             }
         }
     }
 
-    /// The slow timer; what was refused is tried again sooner.
+    /// Takes away what an earlier process left, when this node is in no swarm any more.
+    ///
+    /// What is ours is known by what was written down; a machine on which nothing was is left alone. What cannot be
+    /// taken away now is tried again as long as no assignment comes.
+    package func cleanUp() async throws(KernelError) {
+        guard assignment == nil, try await node.hasLeftovers() else { return }
+        logger.notice("this node is in no swarm: removing what is left of one")
+        await apply(.nothing)
+    }
+
+    /// The slow timer; what was refused is tried again sooner, and what nobody tells of is looked at every second.
     private func look(into inbox: Inbox) async {
         let tick = min(auditInterval, .seconds(1))
         var waited = Duration.zero
         while (try? await Task.sleep(for: tick)) != nil {
             waited += tick
+            if let applied {
+                for change in await node.quietChanges(applied) { inbox.put(change) }
+            }
             guard waited >= auditInterval || !failures.isEmpty else { continue }
             waited = .zero
             inbox.putLook()
         }
     }
 
-    private func work(through inbox: Inbox) async {
+    private func work(through inbox: Inbox, _ deferral: AsyncStream<Deferral>.Continuation) async {
         for await _ in inbox.wakeups {
             if Task.isCancelled { break }
             let todo = inbox.take()
             if let new = todo.assignment { await apply(new) }
-            if todo.mustLook { await audit() }
+            if todo.mustLook { await audit() } else { await look(at: todo, deferral) }
         }
     }
 
@@ -116,12 +135,15 @@ package actor Agent {
     }
 
     private func apply(_ new: NodeAssignment) async {
+        let hasOtherNetworks = assignment.map { $0.networks != new.networks } ?? false
         assignment = new
         do throws(KernelError) {
             let desired = try await desired(new)
             let report: NodeReconciler.Report
             if let applied, failures.isEmpty {
                 report = await reconciler.advance(from: applied, to: desired)
+                // What others' firewalls let through may depend on our subnets.
+                if hasOtherNetworks { _ = await reconciler.repair([.host: .forward], to: desired) }
             } else {
                 report = await reconciler.reconcile(to: desired)
             }
@@ -150,6 +172,7 @@ package actor Agent {
         await forgetFlows(from: applied, to: desired)
         await keepSockets(desired)
         applied = desired
+        forgetRepairs(besides: desired)
     }
 
     /// Looks at everything, because somebody may have changed something.
@@ -159,7 +182,8 @@ package actor Agent {
         do throws(KernelError) {
             let desired = try await desired(assignment)
             let report = await reconciler.reconcile(to: desired)
-            if !hadFailures { count(report) }
+            // Only what had been made so already was undone by somebody.
+            if !hadFailures, desired == applied { count(report) }
             note(report)
             await settle(desired)
         } catch {
@@ -169,14 +193,6 @@ package actor Agent {
         if hadFailures {
             await supervise?(assignment.tasks)
             if failures.isEmpty { await tellApplied(assignment.revision) }
-        }
-    }
-
-    private func count(_ report: NodeReconciler.Report) {
-        for (place, plan) in report.changes {
-            repairs += plan.steps.count
-            logger.warning(
-                "repaired what somebody else changed", metadata: ["namespace": "\(place)", "plan": "\(plan)"])
         }
     }
 
@@ -264,5 +280,13 @@ enum Backends {
             maps.flatMap(\.elements).compactMap { element in
                 if case .address(let address)? = element.data?.first { address } else { nil }
             })
+    }
+}
+
+extension NodeAssignment {
+    /// What a node that is in no swarm has to make true: nothing.
+    fileprivate static var nothing: NodeAssignment {
+        let nowhere = CIDR(host: .v6(IPv6Address(high: 0, low: 0)))
+        return NodeAssignment(revision: 0, nodeID: "", nodeNumber: 0, hostname: "", uniqueLocalPrefix: nowhere)
     }
 }

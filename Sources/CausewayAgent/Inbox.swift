@@ -1,3 +1,4 @@
+import CausewayKernel
 import CausewayModel
 import Synchronization
 
@@ -5,7 +6,12 @@ import Synchronization
 final class Inbox: Sendable {
     struct Content: Sendable {
         var assignment: NodeAssignment?
+        /// Whether to look at everything.
         var mustLook = false
+        /// Where to look, and at which parts.
+        var looks: [NamespaceReference: KernelParts] = [:]
+        /// What to look at in every namespace.
+        var everywhere: KernelParts = []
     }
 
     /// One element or more after each arrival; a slow reader is not told twice.
@@ -19,6 +25,17 @@ final class Inbox: Sendable {
 
     func put(_ assignment: NodeAssignment) {
         content.withLock { $0.assignment = assignment }
+        wakeup.yield()
+    }
+
+    func put(_ change: NodeChange) {
+        content.withLock { content in
+            if let place = change.place {
+                content.looks[place, default: []].formUnion(change.parts)
+            } else {
+                content.everywhere.formUnion(change.parts)
+            }
+        }
         wakeup.yield()
     }
 

@@ -21,13 +21,40 @@ package protocol Node: Sendable {
     func recordSysctls(_ names: [String]) async throws(KernelError)
     /// Puts back what was written down.
     func restoreSysctls() async throws(KernelError)
-    /// One element for each time that somebody may have changed something of ours in the host's namespace.
-    func changes() async throws(KernelError) -> AsyncStream<Void>
+    /// Whether anything was written down that has not been put back: then something here is, or was, ours.
+    func hasLeftovers() async throws(KernelError) -> Bool
+    /// Where somebody may have changed something of ours, from now on; what we change ourselves need not be among it.
+    func changes() async throws(KernelError) -> AsyncStream<NodeChange>
+    /// Where somebody has changed something of which the kernel tells nobody: sysctls, names of namespaces, iptables of
+    /// the old kind.
+    ///
+    /// Asked every second, so it has to be cheap.
+    func quietChanges(_ desired: DesiredNode) async -> [NodeChange]
 }
 
-package enum NamespaceReference: Hashable, Sendable {
+package enum NamespaceReference: Hashable, Sendable, CustomStringConvertible {
     case host
     case task(String)
+
+    /// `host`, or the name that ip-netns(8) lists.
+    package var description: String {
+        switch self {
+        case .host: "host"
+        case .task(let name): name
+        }
+    }
+}
+
+/// Where to look, because somebody may have changed something.
+package struct NodeChange: Hashable, Sendable {
+    /// Absent when it is not known: then in every namespace.
+    package var place: NamespaceReference?
+    package var parts: KernelParts
+
+    package init(_ place: NamespaceReference?, _ parts: KernelParts) {
+        self.place = place
+        self.parts = parts
+    }
 }
 
 /// A port of the host that is somebody else's.

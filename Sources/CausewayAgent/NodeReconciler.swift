@@ -10,6 +10,8 @@ package struct NodeReconciler: Sendable {
     /// What one round changed and what it could not.
     package struct Report: Sendable {
         package var changes: [(namespace: NamespaceReference, plan: Plan)] = []
+        /// Namespaces that were not there; sorted.
+        package var created: [String] = []
         package var errors: [(namespace: NamespaceReference, error: KernelError)] = []
 
         package var isConverged: Bool { errors.isEmpty }
@@ -30,16 +32,41 @@ package struct NodeReconciler: Sendable {
     /// Reads everything and makes it as desired.
     package func reconcile(to desired: DesiredNode) async -> Report {
         var report = Report()
-        await createNamespaces(desired, &report)
+        // What we are about to change is written down before anything of ours is there.
         await recordSysctls(desired, &report)
-        await reconcile(.host, to: desired.host, &report)
-        for (name, state) in desired.namespaces.sorted(by: { $0.key < $1.key }) {
-            guard report.error(of: .task(name)) == nil else { continue }
-            await reconcile(.task(name), to: state, &report)
-        }
+        var looks: [NamespaceReference: KernelParts] = [.host: .all]
+        for name in desired.namespaces.keys { looks[.task(name)] = .all }
+        await repair(looks, to: desired, &report)
         await deleteNamespaces(desired, &report)
-        await restoreSysctls(desired, &report)
+        if report.isConverged { await restoreSysctls(desired, &report) }
         return report
+    }
+
+    /// Reads some parts of some namespaces and makes them as desired.
+    package func repair(_ looks: [NamespaceReference: KernelParts], to desired: DesiredNode) async -> Report {
+        var report = Report()
+        await repair(looks, to: desired, &report)
+        return report
+    }
+
+    private func repair(
+        _ looks: [NamespaceReference: KernelParts], to desired: DesiredNode, _ report: inout Report
+    ) async {
+        var looks = looks
+        // A link whose namespace has lost its name would be taken for another's: names come first.
+        if looks.values.contains(where: { $0.contains(.links) }) {
+            await createNamespaces(desired, &report)
+            for name in report.created { looks[.task(name)] = .all }
+            if !report.created.isEmpty { looks[.host, default: []].insert(.links) }
+        }
+        if let parts = looks[.host] {
+            await reconcile(.host, parts, of: desired, &report)
+            for name in report.namespacesOfNewLinks { looks[.task(name)] = .all }
+        }
+        for name in desired.namespaces.keys.sorted() {
+            guard let parts = looks[.task(name)], report.error(of: .task(name)) == nil else { continue }
+            await reconcile(.task(name), parts, of: desired, &report)
+        }
     }
 
     /// Makes the step from one desired state to the next, without reading what should be there.
@@ -76,12 +103,44 @@ package struct NodeReconciler: Sendable {
 
     // MARK: parts
 
-    private func reconcile(_ place: NamespaceReference, to state: KernelState, _ report: inout Report) async {
+    private func reconcile(
+        _ place: NamespaceReference, _ parts: KernelParts, of desired: DesiredNode, _ report: inout Report
+    ) async {
+        guard let state = desired[place] else { return }
         do throws(KernelError) {
-            let kernel = try await node.kernel(place)
-            note(place, await Reconciler(kernel: kernel).reconcile(to: state), &report)
+            let reconciler = Reconciler(kernel: try await node.kernel(place))
+            let outcome = await reconciler.reconcile(to: state, parts)
+            guard case .refused(let error, let step?, let taken) = outcome,
+                try await untangle(place, step, error, desired, &report)
+            else { return note(place, outcome, &report) }
+            if !taken.isEmpty { report.changes.append((place, taken)) }
+            note(place, await reconciler.reconcile(to: state, parts), &report)
         } catch {
             report.errors.append((place, error))
+        }
+    }
+
+    /// Removes a pair of links of which one end is not where it was made, or has another name: neither end can be made
+    /// alone.
+    ///
+    /// Returns whether there was something to remove, so that the refused step may be tried again.
+    private func untangle(
+        _ place: NamespaceReference, _ step: Plan.Step, _ error: KernelError, _ desired: DesiredNode,
+        _ report: inout Report
+    ) async throws(KernelError) -> Bool {
+        guard case .linkAdd(let link) = step else { return false }
+        switch (place, link.kind) {
+        case (.host, .veth(let peer, let namespace)) where error.reason == .alreadyExists:
+            let end = Rtnl.Link(name: peer, kind: .vethPeer)
+            try await node.kernel(.task(namespace)).take(.linkDelete(end))
+            return true
+        case (.task(let namespace), .vethPeer):
+            let end = desired.host.links.values.first { $0.kind == .veth(peer: link.name, namespace: namespace) }
+            guard let end else { return false }
+            try await node.kernel(.host).take(.linkDelete(end))
+            await reconcile(.host, .links, of: desired, &report)
+            return true
+        default: return false
         }
     }
 
@@ -99,7 +158,7 @@ package struct NodeReconciler: Sendable {
         switch outcome {
         case .converged: break
         case .changed(let plan): report.changes.append((place, plan))
-        case .refused(let error, let taken):
+        case .refused(let error, _, let taken):
             if !taken.isEmpty { report.changes.append((place, taken)) }
             report.errors.append((place, error))
         }
@@ -111,6 +170,7 @@ package struct NodeReconciler: Sendable {
             for name in desired.namespaces.keys.sorted() where !existing.contains(name) {
                 do throws(KernelError) {
                     try await node.createNamespace(name)
+                    report.created.append(name)
                 } catch {
                     report.errors.append((.task(name), error))
                 }
@@ -145,6 +205,24 @@ package struct NodeReconciler: Sendable {
             try await node.restoreSysctls()
         } catch {
             report.errors.append((.host, error))
+        }
+    }
+}
+
+extension NodeReconciler.Report {
+    /// The namespaces into which links were put: all that is on them has to be made there.
+    fileprivate var namespacesOfNewLinks: [String] {
+        changes.filter { $0.namespace == .host }.flatMap(\.plan.steps).compactMap { step in
+            if case .linkAdd(let link) = step, case .veth(_, let name) = link.kind { name } else { nil }
+        }
+    }
+}
+
+extension DesiredNode {
+    subscript(place: NamespaceReference) -> KernelState? {
+        switch place {
+        case .host: host
+        case .task(let name): namespaces[name]
         }
     }
 }

@@ -9,24 +9,25 @@ package struct Reconciler: Sendable {
     package enum Outcome: Sendable {
         case converged
         case changed(Plan)
-        case refused(KernelError, after: Plan)
+        /// The step is absent when already the look was refused.
+        case refused(KernelError, at: Plan.Step?, after: Plan)
     }
 
     let kernel: any Kernel
 
     package init(kernel: any Kernel) { self.kernel = kernel }
 
-    /// What would be changed now.
-    package func plan(to desired: KernelState) async throws(KernelError) -> Plan {
-        Plan(from: try await kernel.observe(), to: desired)
+    /// What would be changed now, of some parts.
+    package func plan(to desired: KernelState, _ parts: KernelParts = .all) async throws(KernelError) -> Plan {
+        Plan(from: try await kernel.observe(parts), to: desired.only(parts))
     }
 
     /// Takes the steps to `desired`, and stops at the first that is refused.
-    package func reconcile(to desired: KernelState) async -> Outcome {
+    package func reconcile(to desired: KernelState, _ parts: KernelParts = .all) async -> Outcome {
         do throws(KernelError) {
-            return await take(try await plan(to: desired))
+            return await take(try await plan(to: desired, parts))
         } catch {
-            return .refused(error, after: Plan(steps: []))
+            return .refused(error, at: nil, after: Plan(steps: []))
         }
     }
 
@@ -41,7 +42,7 @@ package struct Reconciler: Sendable {
                 try await kernel.take(step)
                 taken.append(step)
             } catch {
-                return .refused(error, after: Plan(steps: taken))
+                return .refused(error, at: step, after: Plan(steps: taken))
             }
         }
         return taken.isEmpty ? .converged : .changed(plan)

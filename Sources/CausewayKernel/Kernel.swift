@@ -3,8 +3,17 @@ package protocol Kernel: Sendable {
     /// Reads everything Causeway owns in this namespace.
     func observe() async throws(KernelError) -> KernelState
 
+    /// Reads some parts of it, and leaves the others empty.
+    func observe(_ parts: KernelParts) async throws(KernelError) -> KernelState
+
     /// Takes one step. A step that has already been taken is an error, as it is in the kernel.
     func take(_ step: Plan.Step) async throws(KernelError)
+}
+
+extension Kernel {
+    package func observe(_ parts: KernelParts) async throws(KernelError) -> KernelState {
+        try await observe().only(parts)
+    }
 }
 
 /// A step that the kernel refused: what was tried, what it said, what to do.

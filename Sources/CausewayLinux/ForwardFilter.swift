@@ -81,9 +81,11 @@ struct ForwardEntry {
     let family: IPFamily
     /// `iptables-nft`, …: those of the two that have a table `filter` here and a program to speak to it.
     private var tools: [String] = []
+    private let firewalld: Firewalld?
 
     init(_ family: IPFamily, nftables: [NetfilterSocket.TableName]) {
         self.family = family
+        firewalld = Firewalld(family, nftables: nftables)
         let name = family == .ip ? "iptables" : "ip6tables"
         if nftables.contains(.init(family: family == .ip ? .ip : .ip6, name: "filter")) {
             tools += Self.installed("\(name)-nft", else: name)
@@ -105,7 +107,12 @@ struct ForwardEntry {
             if !filter.hasEntry && filter.isFiltering { return .missing }
             if filter.hasEntry { state = .present }
         }
-        return state
+        guard let firewalld else { return state }
+        switch try firewalld.state() {
+        case .missing: return .missing
+        case .present: return .present
+        case .notFiltered: return state
+        }
     }
 
     func add(step: String) throws(KernelError) {
@@ -114,10 +121,12 @@ struct ForwardEntry {
             let filter = try filter(tool)
             if filter.isFiltering, !filter.hasEntry { try run(tool, filter.additions, step) }
         }
+        if let firewalld, try firewalld.state() == .missing { try firewalld.add(step: step) }
     }
 
     func delete(step: String) throws(KernelError) {
         for tool in tools { try run(tool, try filter(tool).deletions, step) }
+        if let firewalld { try firewalld.delete(step: step) }
     }
 
     private func filter(_ tool: String) throws(KernelError) -> ForwardFilter {
@@ -136,6 +145,19 @@ struct ForwardEntry {
                     step: step, reason: .other, detail: "\(tool) \(command.joined(separator: " ")): \(output.errors)",
                     advice: "see '\(tool) -S FORWARD'")
             }
+        }
+    }
+}
+
+/// iptables on the kernel's old tables, whose changes the kernel tells nobody.
+package enum LegacyFilter {
+    /// Whether what we marked is let through wherever the old tables filter; true where there are none.
+    package static func isOpen(_ families: Set<IPFamily>) async throws(KernelError) -> Bool {
+        try await NetworkNamespace.host.performStep { () throws(KernelError) in
+            for family in families.sorted() where try ForwardEntry(family, nftables: []).state() == .missing {
+                return false
+            }
+            return true
         }
     }
 }

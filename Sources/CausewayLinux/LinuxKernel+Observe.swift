@@ -8,21 +8,25 @@ struct Observation {
     /// Its path, for errors.
     let namespace: String
 
-    func state(sysctls: [String]) throws(KernelError) -> KernelState {
+    func state(_ parts: KernelParts, sysctls: [String]) throws(KernelError) -> KernelState {
         var state = KernelState()
-        let tables: [NetfilterSocket.TableName]
+        var tables: [NetfilterSocket.TableName] = []
         do throws(NetlinkError) {
-            try readRoute(&state)
-            tables = try NetfilterSocket().tables()
+            if parts.contains(.links) { try readRoute(&state) }
+            if !parts.isDisjoint(with: [.tables, .forward]) { tables = try NetfilterSocket().tables() }
         } catch {
             throw error.kernelError("read namespace \(namespace)")
         }
-        for table in tables.sorted(by: { $0.family.rawValue < $1.family.rawValue })
-        where table.name == KernelState.tableName {
-            state.tables += try list(table)
+        if parts.contains(.tables) {
+            for table in tables.sorted(by: { $0.family.rawValue < $1.family.rawValue })
+            where table.name == KernelState.tableName {
+                state.tables += try list(table)
+            }
         }
-        for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
-        if scope == .host { state.forwardAccepts = try forwardAccepts(tables) }
+        if !parts.isDisjoint(with: [.links, .sysctls]) {
+            for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
+        }
+        if scope == .host, parts.contains(.forward) { state.forwardAccepts = try forwardAccepts(tables) }
         return state
     }
 

@@ -32,10 +32,12 @@ package struct LinuxKernel: Kernel {
         self.sysctls = sysctls.sorted()
     }
 
-    package func observe() async throws(KernelError) -> KernelState {
+    package func observe() async throws(KernelError) -> KernelState { try await observe(.all) }
+
+    package func observe(_ parts: KernelParts) async throws(KernelError) -> KernelState {
         let (scope, sysctls, path) = (scope, sysctls, namespace.path)
         return try await namespace.performStep { () throws(KernelError) in
-            try Observation(scope: scope, namespace: path).state(sysctls: sysctls)
+            try Observation(scope: scope, namespace: path).state(parts, sysctls: sysctls)
         }
     }
 

@@ -29,6 +29,19 @@ extension NetworkNamespace {
         return namespace
     }
 
+    /// Gives the namespace behind a file of nsfs a name, in the calling thread's mount namespace.
+    static func pin(_ source: String, name: String, _ step: String) throws(KernelError) {
+        let path = NetworkNamespace(name: name).path
+        try check(name, step)
+        try prepareDirectory(step)
+        try makeFile(path, step)
+        guard mount(source, path, "none", UInt(MS_BIND), nil) == 0 else {
+            let failure = errno
+            unlink(path)
+            throw KernelError(step, errno: failure)
+        }
+    }
+
     /// Takes the name away; the namespace itself goes with its last process and socket, and its links with it.
     package static func delete(name: String) throws(KernelError) {
         let step = "netns delete \(name)"

@@ -69,6 +69,7 @@ struct House: Sendable {
             status: { await agent.report() },
             starting: { (id) async throws(SwarmError) in try await attached.starting(id) })
 
+        if await !manager.isActive() { try await agent.cleanUp() }
         for problem in await runtime.preflight() { logger.warning("\(problem)") }
         let group = ServiceGroup(
             configuration: .init(
@@ -115,6 +116,6 @@ extension Agent {
     /// How this node stands, for the `causeway` command.
     fileprivate func report() -> ControlServer.Status {
         let (revision, failures) = status()
-        return ControlServer.Status(revision: revision, failures: failures, repairs: repairs)
+        return ControlServer.Status(revision: revision, failures: failures, repairs: repairs.total)
     }
 }

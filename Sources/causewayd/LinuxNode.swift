@@ -12,6 +12,12 @@ final class LinuxNode: Node {
     /// Once we have told such a link to listen although the host forwards, it does not look like one any more.
     private let advertisementLinks = Mutex<Set<String>>([])
     private let places: PlaceFiles
+    /// The namespaces behind the names, by their numbers in nsfs.
+    private let inodes = Mutex<[String: UInt64]>([:])
+    /// Before the first look of this process a namespace that has no name may be one of an earlier process.
+    private let isSettled = Atomic<Bool>(false)
+    private let monitor = Mutex<KernelMonitor?>(nil)
+    private let sysctls = SysctlWatch()
     private let logger: Logger
 
     init(stateDirectory: String, places: PlaceFiles, logger: Logger) {
@@ -26,12 +32,21 @@ final class LinuxNode: Node {
         try NetworkNamespace.names().filter { $0.hasPrefix(Rtnl.linkPrefix) }.sorted()
     }
 
+    /// One whose processes live on although its name is gone gets its name back.
     func createNamespace(_ name: String) async throws(KernelError) {
         // Nobody may enter it before it is complete again.
         do { try places.unmarkReady(name) } catch {
             throw KernelError(step: "netns add \(name)", reason: .other, detail: "\(error)")
         }
+        let known = inodes.withLock { $0[name] }
+        if known != nil || !isSettled.load(ordering: .relaxed),
+            try await NetworkNamespace.adopt(name: name, inode: known)
+        {
+            logger.warning("gave a namespace its name back", metadata: ["namespace": "\(name)"])
+            return try await watch(name)
+        }
         let namespace = try await NetworkNamespace.create(name: name)
+        try await watch(name)
         // Before its link is there: what a link starts with it takes from `default`, and keeps.
         try await namespace.performStep { () throws(KernelError) in
             for (name, value) in TaskSysctls.defaults.sorted(by: { $0.key < $1.key }) { try Sysctl.write(name, value) }
@@ -39,6 +54,7 @@ final class LinuxNode: Node {
     }
 
     func deleteNamespace(_ name: String) async throws(KernelError) {
+        forget(name)
         try NetworkNamespace.delete(name: name)
     }
 
@@ -74,5 +90,92 @@ final class LinuxNode: Node {
 
     func restoreSysctls() async throws(KernelError) { try journal.restore() }
 
-    func changes() async throws(KernelError) -> AsyncStream<Void> { try await KernelMonitor.wakeups(.host) }
+    func hasLeftovers() async throws(KernelError) -> Bool { try !journal.names().isEmpty }
+}
+
+// MARK: what others change
+
+extension LinuxNode {
+    func changes() async throws(KernelError) -> AsyncStream<NodeChange> {
+        let monitor = try await KernelMonitor.host()
+        self.monitor.withLock { $0 = monitor }
+        for name in try await namespaces() { try await watch(name) }
+        let (stream, continuation) = AsyncStream.makeStream(of: NodeChange.self)
+        let forwarding = Task {
+            for await change in monitor.changes { continuation.yield(NodeChange(change)) }
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in forwarding.cancel() }
+        return stream
+    }
+
+    private func watch(_ name: String) async throws(KernelError) {
+        let namespace = NetworkNamespace(name: name)
+        let inode = try namespace.inode
+        inodes.withLock { $0[name] = inode }
+        try await monitor.withLock { $0 }?.watch(name, namespace)
+    }
+
+    private func forget(_ name: String) {
+        inodes.withLock { $0[name] = nil }
+        monitor.withLock { $0 }?.forget(name)
+    }
+
+    func quietChanges(_ desired: DesiredNode) async -> [NodeChange] {
+        isSettled.store(true, ordering: .relaxed)
+        sysctls.keep(
+            Set(desired.namespaces.keys.map { NetworkNamespace(name: $0).path } + [NetworkNamespace.host.path]))
+        var changes: [NodeChange] = []
+        for (name, state) in desired.namespaces.sorted(by: { $0.key < $1.key }) {
+            if !hasItsName(name) {
+                changes.append(NodeChange(.task(name), .all))
+            } else if await !agrees(NetworkNamespace(name: name), state.sysctls) {
+                changes.append(NodeChange(.task(name), .sysctls))
+            }
+        }
+        if await !agrees(.host, desired.host.sysctls) { changes.append(NodeChange(.host, .sysctls)) }
+        if await isLegacyFilterChanged(desired.host.forwardAccepts) { changes.append(NodeChange(.host, .forward)) }
+        return changes
+    }
+
+    /// Whether the namespace behind a name is the one that we put there; another one's file is taken away.
+    private func hasItsName(_ name: String) -> Bool {
+        let inode: UInt64
+        do throws(KernelError) { inode = try NetworkNamespace(name: name).inode } catch { return false }
+        guard let known = inodes.withLock({ $0[name] }), known != inode else { return true }
+        do throws(KernelError) {
+            try NetworkNamespace.delete(name: name)
+        } catch {
+            logger.error("cannot take back the name of a namespace", metadata: ["error": "\(error)"])
+        }
+        return false
+    }
+
+    private func agrees(_ namespace: NetworkNamespace, _ wanted: [String: String]) async -> Bool {
+        do throws(KernelError) {
+            return try await sysctls.agrees(namespace, with: wanted)
+        } catch {
+            // The look that follows meets the same obstacle, and says so.
+            return false
+        }
+    }
+
+    private func isLegacyFilterChanged(_ wanted: Set<IPFamily>) async -> Bool {
+        do throws(KernelError) {
+            return try await LegacyFilter.isOpen(wanted) == false
+        } catch {
+            logger.error("cannot look at iptables of the old kind", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+}
+
+extension NodeChange {
+    fileprivate init(_ change: KernelMonitor.Change) {
+        switch change.place {
+        case .host: self.init(.host, change.parts)
+        case .namespace(let name): self.init(.task(name), change.parts)
+        case .everywhere: self.init(nil, change.parts)
+        }
+    }
 }

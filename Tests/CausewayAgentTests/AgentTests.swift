@@ -67,9 +67,9 @@ import Testing
             try await source.waitApplied(1)
             let table = await node.host.state.tables
             await node.host.meddle { $0.tables = [] }
-            for _ in 0..<500 where await agent.repairs == 0 { try await Task.sleep(for: .milliseconds(5)) }
+            for _ in 0..<500 where await agent.repairs.total == 0 { try await Task.sleep(for: .milliseconds(5)) }
 
-            #expect(await agent.repairs > 0)
+            #expect(await agent.repairs.byKind[.table] == 1)
             #expect(await node.host.state.tables == table)
         }
     }

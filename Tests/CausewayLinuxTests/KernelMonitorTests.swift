@@ -1,35 +1,86 @@
 import CausewayKernel
 import CausewayLinux
+import CausewayModel
 import CausewayTestKit
 import Testing
 
-@Suite(.enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"), .timeLimit(.minutes(1)), .serialized)
 struct `Kernel monitor` {
-    @Test(arguments: [
-        "ip link add name d1 type bridge", "ip address add 192.0.2.1/32 dev lo", "ip route add 192.0.2.0/24 dev lo",
-        "nft add table inet x", "ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 dev other",
-    ])
-    func `a change is a wakeup`(change: String) async throws {
-        let there = try await TestNamespace("linux-mon")
-        try await there.shell("ip link add other type bridge; ip link set other up")
-        var wakeups = try await KernelMonitor.wakeups(there.namespace).makeAsyncIterator()
+    private let host: TestNamespace
+    private let task: TestNamespace
+    private let monitor: KernelMonitor
 
-        try await there.shell(change)
-
-        #expect(await wakeups.next() != nil)  // or the time limit
+    init() async throws {
+        (host, task) = (try await TestNamespace("linux-mon"), try await TestNamespace("linux-mon"))
+        try await host.shell("ip link add other type bridge; ip link set other up")
+        try await host.shell("ip link add cw-1 type veth peer name eth0 netns \(task.name); ip link set cw-1 up")
+        try await task.shell("ip link set eth0 up; ip link set lo up")
+        // Of the test's own process, whose host it is then.
+        monitor = try await host.namespace.perform { try KernelMonitor() }
+        try await monitor.watch("t", task.namespace, from: host.namespace)
     }
 
-    @Test func `many changes are few wakeups, and cancellation ends the stream`() async throws {
-        let there = try await TestNamespace("linux-mon")
-        let stream = try await KernelMonitor.wakeups(there.namespace)
-        let counting = Task { await stream.reduce(into: 0) { count, _ in count += 1 } }
-        try await there.shell("for i in $(seq 200); do echo address add 192.0.2.$i/32 dev lo; done | ip -batch -")
+    /// What is told until a change that is told for certain.
+    private func told() async throws -> [KernelMonitor.Change] {
+        try await host.shell("nft add table inet causeway; nft delete table inet causeway")
+        var all: [KernelMonitor.Change] = []
+        for await change in monitor.changes {
+            all.append(change)
+            if change == .init(.host, .tables) { break }
+        }
+        return all.filter { $0 != .init(.host, .tables) }
+    }
 
-        try await Task.sleep(for: .milliseconds(200))
-        counting.cancel()
+    @Test(arguments: [
+        "ip link add cw-2 type bridge", "ip link set cw-1 mtu 1400", "ip route add 192.0.2.0/24 dev cw-1 proto 213",
+        "ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 dev cw-1", "ip address add 192.0.2.1/32 dev cw-1",
+    ])
+    func `a change of the host's is told as the host's`(change: String) async throws {
+        try await host.shell(change)
+        let places = try await told()
+        #expect(places.contains(.init(.host, .links)), "\(places)")
+    }
 
-        let count = await counting.value
-        #expect(count >= 1)
-        #expect(count < 400)
+    @Test(arguments: [
+        "ip address add 192.0.2.1/32 dev eth0", "ip link set eth0 mtu 1400",
+        "ip route add 192.0.2.0/24 dev eth0 proto 213", "ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 dev eth0",
+    ])
+    func `a change in a task's namespace is told with its name`(change: String) async throws {
+        try await task.shell(change)
+        let places = try await told()
+        #expect(places.contains(.init(.namespace("t"), .links)), "\(places)")
+    }
+
+    @Test func `tables are told apart by namespace, and those of others are not ours`() async throws {
+        try await task.shell("nft add table ip causeway")
+        #expect(try await told() == [.init(.namespace("t"), .tables)])
+        try await host.shell("nft add table inet x; nft add chain inet x c; nft delete table inet x")
+        #expect(try await told().isEmpty)
+        try await host.shell("nft add table ip filter")
+        #expect(try await told() == [.init(.host, .forward)])
+    }
+
+    @Test func `what others do with what is theirs is not told`() async throws {
+        try await host.shell(
+            """
+            ip address add 192.0.2.1/24 dev other; ip route add 198.51.100.0/24 via 192.0.2.9
+            ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 dev other; ip link set other mtu 1400
+            ip link add d1 type veth peer name d2; ip link set d1 up
+            """)
+        #expect(try await told().filter { $0.parts != .sysctls }.isEmpty)
+    }
+
+    @Test func `our own changes are not told`() async throws {
+        let kernel = LinuxKernel(namespace: task.namespace, scope: .task)
+        _ = try await told()
+        try await kernel.take(.addressAdd(Rtnl.Address(link: "eth0", address: .init("192.0.2.1/32")!)))
+        #expect(try await told().isEmpty)
+    }
+
+    @Test func `forwarding is told, and many changes are few`() async throws {
+        try await host.shell("sysctl -qw net.ipv4.ip_forward=1; sysctl -qw net.ipv4.ip_forward=0")
+        #expect(try await told().contains(.init(.host, .sysctls)))
+        try await task.shell("for i in $(seq 200); do echo address add 192.0.2.$i/32 dev eth0; done | ip -batch -")
+        #expect(try await told().count < 200)
     }
 }

@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/inet_diag.h>
 #include <linux/neighbour.h>
+#include <linux/netconf.h>
 #include <linux/net_namespace.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -64,5 +65,9 @@ int clinux_termination_signals(void);
 
 /* Whether exec keeps a descriptor. Returns 0 or errno. */
 int clinux_keep_across_exec(int descriptor, int is_kept);
+
+/* Takes a datagram of a netlink socket without waiting. Returns its length, or -1 and errno; `nsid` becomes the number
+ * of the namespace that it tells of, -1 for the socket's own. */
+long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid);
 
 #endif

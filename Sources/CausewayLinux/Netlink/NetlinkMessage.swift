@@ -5,6 +5,8 @@ package struct NetlinkMessage: Sendable {
     package let type: UInt16
     package let flags: UInt16
     package let sequence: UInt32
+    /// The socket of the one who asked for what this tells of; 0 for the kernel itself.
+    package let port: UInt32
     package let payload: ArraySlice<UInt8>
 
     /// Takes a received buffer apart.
@@ -19,12 +21,13 @@ package struct NetlinkMessage: Sendable {
             let type = try reader.read(UInt16.self)
             let flags = try reader.read(UInt16.self)
             let sequence = try reader.read(UInt32.self)
-            _ = try reader.take(4)
+            let port = try reader.read(UInt32.self)
             guard length >= 16 else {
                 throw NetlinkReader.Malformed(offset: at, why: "message length \(length) is below the header's 16")
             }
             let payload = try reader.take(length - 16)
-            messages.append(NetlinkMessage(type: type, flags: flags, sequence: sequence, payload: payload))
+            messages.append(
+                NetlinkMessage(type: type, flags: flags, sequence: sequence, port: port, payload: payload))
             _ = try reader.take(min(reader.remaining.count, (4 - length % 4) % 4))
         }
         return messages

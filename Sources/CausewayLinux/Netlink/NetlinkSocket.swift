@@ -23,7 +23,9 @@ package final class NetlinkSocket: Sendable {
     private let sequence = Mutex<UInt32>(1)
 
     /// Opens a socket in the calling thread's namespace, as a member of multicast `groups`.
-    package init(_ family: Family, groups: [UInt32] = []) throws(NetlinkError) {
+    ///
+    /// - Parameter hearsAll: whether it is told, too, of every namespace that this one has a number for.
+    package init(_ family: Family, groups: [UInt32] = [], hearsAll: Bool = false) throws(NetlinkError) {
         descriptor = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family.rawValue)
         guard descriptor >= 0 else { throw NetlinkError(.call("socket"), errno: errno) }
         // Comforts that old kernels lack: without them errors have fewer words and dumps more to read.
@@ -36,6 +38,9 @@ package final class NetlinkSocket: Sendable {
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         try bind()
+        if hearsAll, !set(SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1) {
+            throw NetlinkError(.call("setsockopt NETLINK_LISTEN_ALL_NSID"), errno: errno)
+        }
         for group in groups where !set(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, Int32(group)) {
             throw NetlinkError(.call("setsockopt NETLINK_ADD_MEMBERSHIP \(group)"), errno: errno)
         }
@@ -45,12 +50,18 @@ package final class NetlinkSocket: Sendable {
     private func bind() throws(NetlinkError) {
         var address = sockaddr_nl()
         address.nl_family = sa_family_t(AF_NETLINK)
-        let isBound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_nl>.size)) == 0
+        // A number may be in use still, once they all have been: then the next one.
+        for _ in 0..<Self.attempts {
+            address.nl_pid = OwnPorts.next()
+            let isBound = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_nl>.size)) == 0
+                }
             }
+            if isBound { return }
+            guard errno == EADDRINUSE else { break }
         }
-        guard isBound else { throw NetlinkError(.call("bind"), errno: errno) }
+        throw NetlinkError(.call("bind"), errno: errno)
     }
 
     deinit { close(descriptor) }

@@ -1,6 +1,7 @@
 import CLinux
 import CausewayKernel
 import CausewayModel
+import Glibc
 
 /// rtnetlink(7) of one namespace, decoded.
 package struct RouteSocket: Sendable {
@@ -66,6 +67,23 @@ package struct RouteSocket: Sendable {
             return try reader.attributes().integer(UInt16(NETNSA_NSID))
         }
         return numbers.first.flatMap { $0 < 0 ? nil : $0 }
+    }
+
+    /// Gives the namespace behind a descriptor a number, if it has none; returns the number.
+    package func giveNumber(toNamespace descriptor: Int32) throws(NetlinkError) -> Int32? {
+        if let number = try number(ofNamespace: descriptor) { return number }
+        var message = NetlinkWriter(type: RTM.newNamespaceID)
+        message.put(UInt32(0))
+        message.attribute(UInt16(NETNSA_FD), UInt32(bitPattern: descriptor))
+        // -1: any that is free.
+        message.attribute(UInt16(NETNSA_NSID), UInt32.max)
+        do throws(NetlinkError) {
+            try socket.request(message)
+        } catch {
+            // Somebody was faster.
+            guard error.errno == EEXIST else { throw error }
+        }
+        return try number(ofNamespace: descriptor)
     }
 
     private func decoded<T>(

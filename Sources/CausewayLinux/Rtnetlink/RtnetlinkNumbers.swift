@@ -16,6 +16,9 @@ enum RTM {
     static let getNeighbor = UInt16(RTM_GETNEIGH)
     static let newRule = UInt16(RTM_NEWRULE)
     static let getRule = UInt16(RTM_GETRULE)
+    static let deleteRule = UInt16(RTM_DELRULE)
+    static let newNetconf = UInt16(RTM_NEWNETCONF)
+    static let deleteNetconf = UInt16(RTM_DELNETCONF)
     static let newNamespaceID = UInt16(RTM_NEWNSID)
     static let getNamespaceID = UInt16(RTM_GETNSID)
 }

@@ -11,6 +11,9 @@ actor Cluster {
     nonisolated let docker = Docker(socket: Cluster.socket)
     private var daemon: Spawned?
 
+    /// The daemon's process.
+    var processID: Int32? { daemon?.id }
+
     /// Starts the daemon, and waits until it answers.
     func startDaemon() async throws {
         daemon = try Spawned(

@@ -7,6 +7,8 @@ actor FakeNode: Node {
     let host = FakeKernel()
     private(set) var kernels: [String: FakeKernel] = [:]
     private(set) var forgotten: [IPAddress] = []
+    var hasLeftovers = false
+    private var told: AsyncStream<NodeChange>.Continuation?
 
     func namespaces() async throws(KernelError) -> [String] { kernels.keys.sorted() }
 
@@ -42,7 +44,21 @@ actor FakeNode: Node {
 
     func restoreSysctls() async throws(KernelError) {}
 
-    func changes() async throws(KernelError) -> AsyncStream<Void> { AsyncStream { _ in } }
+    func hasLeftovers() async throws(KernelError) -> Bool { hasLeftovers }
+
+    func changes() async throws(KernelError) -> AsyncStream<NodeChange> {
+        let (stream, continuation) = AsyncStream.makeStream(of: NodeChange.self)
+        told = continuation
+        return stream
+    }
+
+    func quietChanges(_ desired: DesiredNode) async -> [NodeChange] { [] }
+
+    /// As if an earlier process had written something down.
+    func leaveBehind() { hasLeftovers = true }
+
+    /// Tells the agent where to look.
+    func tell(_ change: NodeChange) { told?.yield(change) }
 }
 
 /// A keeper that only remembers what it was told.
