@@ -7,20 +7,20 @@ struct Observation {
     let scope: LinuxKernel.Scope
     /// Its path, for errors.
     let namespace: String
+    let memory: NftMemory?
 
     func state(sysctls: [String]) throws(KernelError) -> KernelState {
         var state = KernelState()
         let tables: [NetfilterSocket.TableName]
+        let socket: NetfilterSocket
         do throws(NetlinkError) {
             try readRoute(&state)
-            tables = try NetfilterSocket().tables()
+            socket = try NetfilterSocket()
+            tables = try socket.tables()
         } catch {
             throw error.kernelError("read namespace \(namespace)")
         }
-        for table in tables.sorted(by: { $0.family.rawValue < $1.family.rawValue })
-        where table.name == KernelState.tableName {
-            state.tables += try list(table)
-        }
+        state.tables = try NftTables(memory: memory).read(socket)
         for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
         if scope == .host { state.forwardAccepts = try forwardAccepts(tables) }
         return state
@@ -39,16 +39,6 @@ struct Observation {
             }
         }
         return families
-    }
-
-    private func list(_ table: NetfilterSocket.TableName) throws(KernelError) -> [Nft.Table] {
-        do throws(KernelError) {
-            return try Nftables.list(table.family, table.name)
-        } catch {
-            // Deleted between the two looks.
-            guard error.reason == .notFound else { throw error }
-            return []
-        }
     }
 
     // MARK: rtnetlink

@@ -26,6 +26,22 @@ package struct NetfilterSocket: Sendable {
         }
     }
 
+    /// The number of the namespace's rule set: it rises with each transaction that changes any table in it.
+    package func generation() throws(NetlinkError) -> UInt32 {
+        let question = NetlinkWriter.netfilter(UInt16(NFNL_SUBSYS_NFTABLES), UInt16(NFT_MSG_GETGEN.rawValue))
+        for message in try socket.request(question) {
+            do throws(NetlinkReader.Malformed) {
+                var reader = NetlinkReader(message.payload)
+                _ = try reader.take(4)
+                let number = try reader.attributes().bigInteger(UInt16(NFTA_GEN_ID.rawValue), UInt32.self)
+                if let number { return number }
+            } catch {
+                throw NetlinkError(error)
+            }
+        }
+        throw NetlinkError(.malformed, detail: "no generation of the rules")
+    }
+
     package func chains() throws(NetlinkError) -> [ChainName] {
         try all(NFT_MSG_GETCHAIN) { family, attributes in
             guard let table = attributes.string(UInt16(NFTA_CHAIN_TABLE.rawValue)),
