@@ -13,6 +13,8 @@ final class LinuxNode: Node {
     /// Once we have told such a link to listen although the host forwards, it does not look like one any more.
     private let advertisementLinks = Mutex<Set<String>>([])
     private let places: PlaceFiles
+    /// What is known of the host's nftables.
+    private let nftables = NftMemory()
     private let logger: Logger
 
     init(stateDirectory: String, places: PlaceFiles, logger: Logger) {
@@ -48,7 +50,7 @@ final class LinuxNode: Node {
     func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
         switch namespace {
         case .host:
-            LinuxKernel(namespace: .host, scope: .host, sysctls: try journal.names())
+            LinuxKernel(namespace: .host, scope: .host, sysctls: try journal.names(), memory: nftables)
         case .task(let name):
             LinuxKernel(namespace: NetworkNamespace(name: name), scope: .task, sysctls: TaskSysctls.values.keys)
         }

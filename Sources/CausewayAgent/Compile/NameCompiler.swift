@@ -23,15 +23,13 @@ struct NameCompiler: Sendable {
     /// Notes a change, for the next tables.
     mutating func replace(_ old: ServiceEndpoint?, by new: ServiceEndpoint?) { changes.append((old, new)) }
 
-    /// The table of each task.
-    ///
-    /// - Parameter services: all there are now.
+    /// The table of each task, when these are all the services there are.
     mutating func tables(
         for places: some Sequence<TaskPlace>, services: [Swarm.ID: PiecewiseCompiler.ServicePart]
     ) -> [Swarm.ID: NameTable] {
         let places = Array(places)
         var touched: [Swarm.ID: NameZone.Touched] = [:]
-        for network in zones.keys { touched[network] = change(network, services) }
+        for network in Array(zones.keys) { touched[network] = change(network, services) }
         changes = []
         for attachment in places.lazy.flatMap(\.attachments)
         where !attachment.network.spec.isIngress && zones[attachment.network.id] == nil {
@@ -41,7 +39,8 @@ struct NameCompiler: Sendable {
         tables = tables.filter { groups[$0.key] != nil }
         for group in groups.keys { tables[group] = table(of: group, touched) }
         return Dictionary(
-            uniqueKeysWithValues: groups.flatMap { group, places in places.map { ($0.id, tables[group] ?? NameTable()) } })
+            uniqueKeysWithValues: groups.flatMap { group, places in places.map { ($0.id, tables[group] ?? NameTable()) }
+            })
     }
 
     private func group(of place: TaskPlace) -> Group {
@@ -79,7 +78,7 @@ struct NameCompiler: Sendable {
     // MARK: tables
 
     private mutating func table(of group: Group, _ touched: [Swarm.ID: NameZone.Touched]) -> NameTable {
-        let zones = group.networks.compactMap { zones[$0] }
+        let zones = group.networks.compactMap { self.zones[$0] }
         guard var table = tables.removeValue(forKey: group) else { return Self.whole(zones, group.upstreams) }
         for zone in zones {
             guard let touched = touched[zone.network.id] else { continue }

@@ -27,7 +27,7 @@ struct NameZone: Sendable {
 
     /// Takes a service's names out and puts its new ones in.
     ///
-    /// - Parameter endpoint: a service of the new state, for names that several share.
+    /// `endpoint` gives a service of the new state, for names that several share.
     mutating func replace(
         _ old: ServiceEndpoint?, by new: ServiceEndpoint?, endpoint: (Swarm.ID) -> ServiceEndpoint?
     ) -> Touched {

@@ -18,7 +18,7 @@ struct PublishedService: Hashable, Sendable {
 
     /// The published ports of a service that a node answers on, sorted by protocol and port.
     ///
-    /// - Parameter ingress: the networks that published ports lead to.
+    /// They lead to tasks' addresses on the `ingress` networks.
     static func all(of service: ServiceEndpoint, ingress: Set<Swarm.ID>, node: Swarm.ID) -> [PublishedService] {
         service.ports.compactMap { publish(service, $0, ingress: ingress, node: node) }
             .sorted { ($0.protocol, $0.port) < ($1.protocol, $1.port) }

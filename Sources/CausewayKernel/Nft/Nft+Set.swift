@@ -83,7 +83,8 @@ extension Nft.Set: Codable {
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
-            name: try values.decode(String.self, forKey: .name), key: try values.decode([Nft.DataType].self, forKey: .key),
+            name: try values.decode(String.self, forKey: .name),
+            key: try values.decode([Nft.DataType].self, forKey: .key),
             data: try values.decodeIfPresent([Nft.DataType].self, forKey: .data),
             flags: try values.decode([String].self, forKey: .flags),
             elements: try values.decode([Nft.Element].self, forKey: .elements))

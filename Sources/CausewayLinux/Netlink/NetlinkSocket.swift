@@ -106,10 +106,8 @@ package final class NetlinkSocket: Sendable {
 
     /// Sends a batch of messages in one call, and waits until its end is known.
     ///
-    /// - Parameters:
-    ///   - first: the sequence number of the message that begins the batch; a refusal of it is one of the whole.
-    ///   - last: that of the message that is acknowledged.
-    /// - Returns: what was refused, in the order of the messages: nothing means that all was done.
+    /// The message with the sequence number `first` begins the batch: a refusal of it is one of the whole. The one with
+    /// `last` is acknowledged. Returns what was refused, in the order of the messages: nothing means that all was done.
     package func transact(_ bytes: [UInt8], first: UInt32, last: UInt32) throws(NetlinkError) -> [Refusal] {
         let result = sequence.withLock { _ in
             Result { () throws(NetlinkError) -> [Refusal] in
@@ -141,7 +139,11 @@ package final class NetlinkSocket: Sendable {
 
     private func messages() throws(NetlinkError) -> [NetlinkMessage] {
         let bytes = try receive()
-        do throws(NetlinkReader.Malformed) { return try NetlinkMessage.split(bytes) } catch { throw NetlinkError(error) }
+        do throws(NetlinkReader.Malformed) {
+            return try NetlinkMessage.split(bytes)
+        } catch {
+            throw NetlinkError(error)
+        }
     }
 
     /// - Returns: whether the answer shows one moment.

@@ -7,6 +7,8 @@ package struct NetfilterSocket: Sendable {
     package struct TableName: Hashable, Sendable {
         package var family: Nft.Family
         package var name: String
+        /// Whether no packet meets it.
+        package var isDormant = false
     }
 
     package struct ChainName: Hashable, Sendable {
@@ -22,7 +24,10 @@ package struct NetfilterSocket: Sendable {
 
     package func tables() throws(NetlinkError) -> [TableName] {
         try all(NFT_MSG_GETTABLE) { family, attributes in
-            attributes.string(UInt16(NFTA_TABLE_NAME.rawValue)).map { TableName(family: family, name: $0) }
+            attributes.string(UInt16(NFTA_TABLE_NAME.rawValue)).map { name in
+                let flags = attributes[UInt16(NFTA_TABLE_FLAGS.rawValue)]?.last ?? 0
+                return TableName(family: family, name: name, isDormant: flags & 1 != 0)
+            }
         }
     }
 

@@ -19,8 +19,9 @@ struct NftBatch {
     /// Where the last message with elements starts.
     private var lastMessage = 0
 
-    /// - Parameter generation: of the rule set that the change was made for; the kernel refuses it (ERESTART) when
-    ///   somebody has changed any rules since. With `nil` it does not ask.
+    /// Begins one for the `generation` of the rule set that it was made for.
+    ///
+    /// The kernel refuses it (ERESTART) when somebody has changed any rules since; without a number it does not ask.
     init(family: Nft.Family, table: String, generation: UInt32? = nil) {
         self.family = family.netlink
         self.table = table
@@ -38,11 +39,23 @@ struct NftBatch {
         guard let encoder = NftElementEncoder(part, adding: adding) else { return false }
         var elements: [UInt8] = []
         for entry in part.entries {
-            guard encoder.append(entry, to: &elements, full: { flush(&$0, of: part.set, adding: adding) }, Self.messageLimit)
+            guard
+                encoder.append(
+                    entry, to: &elements, full: { flush(&$0, of: part.set, adding: adding) }, Self.messageLimit)
             else { return false }
         }
         flush(&elements, of: part.set, adding: adding)
         return true
+    }
+
+    /// Makes a dormant table one that packets meet.
+    mutating func wakeTable() {
+        var message = NetlinkWriter.netfilter(
+            UInt16(NFNL_SUBSYS_NFTABLES), UInt16(NFT_MSG_NEWTABLE.rawValue), family: family,
+            flags: UInt16(NLM_F_REQUEST))
+        message.attribute(UInt16(NFTA_TABLE_NAME.rawValue), table)
+        message.attribute(UInt16(NFTA_TABLE_FLAGS.rawValue), UInt32(0))
+        append(message, "table wake \(table)")
     }
 
     /// Asks for the acknowledgement, and ends the transaction.
@@ -68,11 +81,15 @@ struct NftBatch {
         message.attribute(UInt16(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
         message.attribute(UInt16(NFTA_SET_ELEM_LIST_SET.rawValue), set)
         message.nested(UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) { $0.put(elements) }
+        append(message, "element \(adding ? "add" : "delete") \(table) \(set)")
+        elements.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func append(_ message: NetlinkWriter, _ part: String) {
         sequence += 1
         lastMessage = bytes.count
         bytes += message.finished(sequence: sequence)
-        parts.append("element \(adding ? "add" : "delete") \(table) \(set)")
-        elements.removeAll(keepingCapacity: true)
+        parts.append(part)
     }
 }
 

@@ -31,7 +31,7 @@ package final class NftMemory: Sendable {
 
     /// Notes what a step of ours did, in so many transactions.
     ///
-    /// - Parameter now: the generation after it; `nil` when the kernel would have refused it in any but the next one.
+    /// `now` is the generation after it; `nil` when the kernel would have refused it in any but the next one.
     func note(_ step: Plan.Step, transactions: UInt32 = 1, now: UInt32? = nil) {
         known.withLock { known in
             guard var new = known else { return }

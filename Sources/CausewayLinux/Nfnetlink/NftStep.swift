@@ -48,7 +48,8 @@ struct NftStep {
 
     /// `nil` when there is something among the elements that only libnftables can say.
     private static func batch(
-        _ family: Nft.Family, _ table: String, delete: [Plan.SetElements], add: [Plan.SetElements], _ generation: UInt32?
+        _ family: Nft.Family, _ table: String, delete: [Plan.SetElements], add: [Plan.SetElements],
+        _ generation: UInt32?
     ) -> NftBatch? {
         var batch = NftBatch(family: family, table: table, generation: generation)
         for part in delete { guard batch.change(part, adding: false) else { return nil } }
@@ -56,7 +57,7 @@ struct NftStep {
         return batch.parts.isEmpty ? nil : batch
     }
 
-    /// - Parameter unguarded: the same change, whatever the generation.
+    /// Sends it, and sends the `unguarded` one, whatever the generation, when it comes too late.
     private func send(_ batch: NftBatch, unguarded: () -> NftBatch?) throws(KernelError) {
         let refusals = try transact(batch)
         guard let first = refusals.first else {
@@ -94,34 +95,34 @@ struct NftStep {
 
     // MARK: a large table
 
+    /// Whether no packet meets this table: it is not there, or was left half made.
     private func isAbsent(_ table: Nft.Table) throws(KernelError) -> Bool {
         let tables = try netlink { () throws(NetlinkError) in try NetfilterSocket().tables() }
-        return !tables.contains { $0.family == table.family && $0.name == table.name }
+        return !tables.contains { $0.family == table.family && $0.name == table.name && !$0.isDormant }
     }
 
-    /// First the sets, then their elements, then the rules that make packets meet them: until then nothing of the table
-    /// has an effect, so it needs not be one transaction.
+    /// The table is made dormant, filled, and then woken at once: until then no packet meets it, so the filling needs not
+    /// be one transaction with the rest.
+    ///
+    /// (Rules cannot follow later: libnftables 1.0.6 refuses them when their map is declared with `typeof th dport` and
+    /// is in the kernel already.)
     private func build(_ table: Nft.Table) throws(KernelError) {
-        var sets = Nft.Table(family: table.family, name: table.name, sets: table.sets)
+        let name = "\(table.family.rawValue) \(table.name)"
+        var empty = table
         var parts: [Plan.SetElements] = []
-        for index in sets.sets.indices {
+        for index in table.sets.indices {
             let part = Plan.SetElements(of: table.sets[index], table.sets[index].keyed.entries)
             guard NftElementEncoder(part, adding: true) != nil else { continue }
-            sets.sets[index].elements = []
+            empty.sets[index].elements = []
             parts.append(part)
         }
-        let rules = Nft.Table(family: table.family, name: table.name, chains: table.chains)
+        let start = "add table \(name)\ndelete table \(name)\nadd table \(name) { flags dormant; }\n"
+        try Nftables.run(start + empty.text, step: "\(step)")
         var transactions: UInt32 = 2
-        try Nftables.run(sets.text, step: "\(step)")
-        do throws(KernelError) {
-            for part in parts { transactions += try fill(part, in: table) }
-            try Nftables.run(rules.text, step: "\(step)")
-        } catch {
-            memory?.forget()
-            // Half of it is worth less than nothing: the next round starts from an empty place again.
-            try Nftables.run("delete table \(table.family.rawValue) \(table.name)\n", step: "\(step)")
-            throw error
-        }
+        for part in parts { transactions += try fill(part, in: table) }
+        var wake = NftBatch(family: table.family, table: table.name)
+        wake.wakeTable()
+        if let refusal = try transact(wake).first { throw error(refusal, wake) }
         try note(transactions: transactions)
     }
 

@@ -33,8 +33,10 @@ struct NftTables {
         var tables: [Nft.Table] = []
         for name in names.sorted(by: { $0.family.rawValue < $1.family.rawValue })
         where name.name == KernelState.tableName {
-            // Without sets there is nothing that could be large; and a table may be gone between two looks.
+            // It may be gone between two looks.
             guard var table = try Nftables.listRules(name.family, name.name) else { continue }
+            // No packet meets a dormant table: whatever it has is not in force.
+            if name.isDormant { table.chains = [] }
             for index in table.sets.indices { try fill(&table.sets[index], of: table, socket) }
             tables.append(table)
         }
