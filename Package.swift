@@ -133,6 +133,14 @@ let tests: [Target] = [
         swiftSettings: strict),
 ]
 
+/// What is measured in this process itself; not installed.
+let benches: [Target] = [
+    .executableTarget(
+        name: "causeway-bench-change",
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent", "CausewayLinux", "CLinux"],
+        path: "Bench/change", swiftSettings: strict)
+]
+
 let package = Package(
     name: "causeway",
     products: [
@@ -140,6 +148,7 @@ let package = Package(
         .executable(name: "causeway", targets: ["causeway"]),
         .executable(name: "causeway-oci", targets: ["causeway-oci"]),
         .executable(name: "causeway-keeper", targets: ["causeway-keeper"]),
+        .executable(name: "causeway-bench-change", targets: ["causeway-bench-change"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -155,5 +164,5 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
-    targets: ground + deciders + edges + doors + tests
+    targets: ground + deciders + edges + doors + benches + tests
 )

@@ -22,6 +22,9 @@ package actor Agent {
     private var superviseContainers: (@Sendable ([AttachedContainer], Set<String>) async -> Void)?
 
     private var assignment: NodeAssignment?
+    private var compiler = PiecewiseCompiler()
+    /// Read at each look; a change of an assignment does not wait for them.
+    private var facts: NodeFacts?
     private(set) var applied: DesiredNode?
     var failures: [NamespaceReference: KernelError] = [:]
     private var takenPorts: Set<PortTaken> = []
@@ -130,8 +133,14 @@ package actor Agent {
 
     private func desired(_ assignment: NodeAssignment) async throws(KernelError) -> DesiredNode {
         // Before `swarm init` and after `swarm leave` there is not even the ingress network, and nothing is ours.
-        guard !assignment.networks.isEmpty else { return DesiredNode() }
-        return AssignmentCompiler().compile(assignment, facts: try await node.facts())
+        guard !assignment.networks.isEmpty else {
+            compiler = PiecewiseCompiler()
+            return DesiredNode()
+        }
+        let known: NodeFacts
+        if let facts { known = facts } else { known = try await node.facts() }
+        facts = known
+        return compiler.compile(assignment, facts: known)
     }
 
     private func apply(_ new: NodeAssignment) async {
@@ -168,7 +177,9 @@ package actor Agent {
     }
 
     /// What follows once the kernel has been told.
-    private func settle(_ desired: DesiredNode) async {
+    private func settle(_ new: DesiredNode) async {
+        var desired = new
+        compiler.addNames(to: &desired)
         await forgetFlows(from: applied, to: desired)
         await keepSockets(desired)
         applied = desired
@@ -179,11 +190,12 @@ package actor Agent {
     private func audit() async {
         guard let assignment else { return }
         let hadFailures = !failures.isEmpty
+        facts = nil
         do throws(KernelError) {
             let desired = try await desired(assignment)
             let report = await reconciler.reconcile(to: desired)
             // Only what had been made so already was undone by somebody.
-            if !hadFailures, desired == applied { count(report) }
+            if !hadFailures, desired.host == applied?.host, desired.namespaces == applied?.namespaces { count(report) }
             note(report)
             await settle(desired)
         } catch {
@@ -242,8 +254,7 @@ package actor Agent {
 
     /// A datagram has no connection to keep: its next one goes where the service is now.
     private func forgetFlows(from old: DesiredNode?, to new: DesiredNode) async {
-        let gone = Backends.all(in: old).subtracting(Backends.all(in: new))
-        for address in gone.sorted() {
+        for address in Backends.lost(from: old, to: new).sorted() {
             do throws(KernelError) {
                 try await node.forgetDatagramFlows(to: address)
             } catch {
@@ -274,12 +285,30 @@ extension Agent: TaskNetwork {
 
 /// The addresses that a node's table balances to.
 enum Backends {
-    static func all(in desired: DesiredNode?) -> Set<IPAddress> {
-        let maps = (desired?.host.tables ?? []).flatMap(\.sets).filter { $0.data != nil }
-        return Set(
-            maps.flatMap(\.elements).compactMap { element in
-                if case .address(let address)? = element.data?.first { address } else { nil }
+    /// Those that nothing leads to any more.
+    static func lost(from old: DesiredNode?, to new: DesiredNode) -> Set<IPAddress> {
+        let maps = Dictionary(maps(of: new).map { ($0.name, $0) }) { first, _ in first }
+        let gone = Set(
+            Self.maps(of: old ?? DesiredNode()).flatMap { map in
+                map.keyed.difference(to: maps[map.name]?.keyed ?? Nft.Elements()).gone.flatMap(addresses)
             })
+        // Mostly none; only else every service is asked whether it still has it.
+        return maps.values.reduce(gone) { gone, map in
+            gone.isEmpty ? gone : gone.subtracting(map.keyed.entries.flatMap(addresses))
+        }
+    }
+
+    private static func maps(of desired: DesiredNode) -> [Nft.Set] {
+        desired.host.tables.flatMap(\.sets).filter { $0.data != nil }
+    }
+
+    private static func addresses(_ entry: Nft.Elements.Entry) -> [IPAddress] {
+        let values =
+            switch entry {
+            case .one(let element): [element.data ?? []]
+            case .row(let row): row.choices
+            }
+        return values.compactMap { if case .address(let address)? = $0.first { address } else { nil } }
     }
 }
 

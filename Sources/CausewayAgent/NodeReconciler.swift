@@ -74,14 +74,19 @@ package struct NodeReconciler: Sendable {
     /// The cost is that of the change. Anything refused asks for a full round.
     package func advance(from old: DesiredNode, to new: DesiredNode) async -> Report {
         var report = Report()
-        let added = new.namespaces.keys.filter { old.namespaces[$0] == nil }
+        // Dictionaries that share their storage are equal at once.
+        let isSame = old.namespaces == new.namespaces
+        let added = isSame ? [] : new.namespaces.keys.filter { old.namespaces[$0] == nil }
         if !added.isEmpty || new.host.sysctls != old.host.sysctls { return await reconcile(to: new) }
         await advance(.host, Plan(from: old.host, to: new.host), &report)
-        for (name, state) in new.namespaces.sorted(by: { $0.key < $1.key }) where old.namespaces[name] != state {
+        for (name, state) in isSame ? [] : new.namespaces.sorted(by: { $0.key < $1.key })
+        where old.namespaces[name] != state {
             await advance(.task(name), Plan(from: old.namespaces[name] ?? KernelState(), to: state), &report)
         }
         if !report.isConverged { return await reconcile(to: new) }
-        if old.namespaces.keys.contains(where: { new.namespaces[$0] == nil }) { await deleteNamespaces(new, &report) }
+        if !isSame, old.namespaces.keys.contains(where: { new.namespaces[$0] == nil }) {
+            await deleteNamespaces(new, &report)
+        }
         return report
     }
 

@@ -2,7 +2,7 @@ import CausewayModel
 
 /// What a step does, with all that the kernel does by itself along with it. Whether it may be taken is not asked.
 extension KernelState {
-    mutating func apply(_ step: Plan.Step) {
+    package mutating func apply(_ step: Plan.Step) {
         switch step {
         case .linkAdd(let link): links[link.name] = link
         case .linkSet(let link, let old): set(link, from: old)
@@ -87,21 +87,17 @@ extension KernelState {
 
 extension Nft.Table {
     /// Takes elements out of the table's sets, then puts elements in; those sets' elements are then normalised.
-    mutating func change(delete: [Plan.SetElements], add: [Plan.SetElements]) {
-        for part in delete { change(part) { keys, set in set.elements.removeAll { keys.contains($0.key) } } }
-        for part in add {
-            change(part) { keys, set in
-                set.elements.removeAll { keys.contains($0.key) }
-                set.elements += part.elements
-            }
-        }
+    package mutating func change(delete: [Plan.SetElements], add: [Plan.SetElements]) {
+        for part in delete { change(part) { entries, elements in elements.change(delete: entries, add: []) } }
+        for part in add { change(part) { entries, elements in elements.change(delete: [], add: entries) } }
     }
 
-    private mutating func change(_ part: Plan.SetElements, _ body: (Swift.Set<[Nft.Value]>, inout Nft.Set) -> Void) {
+    private mutating func change(
+        _ part: Plan.SetElements, _ body: ([Nft.Elements.Entry], inout Nft.Elements) -> Void
+    ) {
         guard let index = sets.firstIndex(where: { $0.name == part.set }) else { return }
-        var changed = sets[index].normalised
-        body(Swift.Set(changed.normalise(part.elements).map(\.key)), &changed)
-        changed.elements = changed.normalise(changed.elements)
-        sets[index].elements = changed.elements
+        // What a plan found out is normalised; what somebody wrote may not be.
+        let entries = part.key.isEmpty ? sets[index].entries(part.elements) : part.entries
+        body(entries, &sets[index].keyed)
     }
 }

@@ -7,22 +7,20 @@ struct Observation {
     let scope: LinuxKernel.Scope
     /// Its path, for errors.
     let namespace: String
+    let memory: NftMemory?
 
     func state(_ parts: KernelParts, sysctls: [String]) throws(KernelError) -> KernelState {
         var state = KernelState()
-        var tables: [NetfilterSocket.TableName] = []
+        let tables: [NetfilterSocket.TableName]
+        let socket: NetfilterSocket
         do throws(NetlinkError) {
             if parts.contains(.links) { try readRoute(&state) }
-            if !parts.isDisjoint(with: [.tables, .forward]) { tables = try NetfilterSocket().tables() }
+            socket = try NetfilterSocket()
+            tables = parts.isDisjoint(with: [.tables, .forward]) ? [] : try socket.tables()
         } catch {
             throw error.kernelError("read namespace \(namespace)")
         }
-        if parts.contains(.tables) {
-            for table in tables.sorted(by: { $0.family.rawValue < $1.family.rawValue })
-            where table.name == KernelState.tableName {
-                state.tables += try list(table)
-            }
-        }
+        if parts.contains(.tables) { state.tables = try NftTables(memory: memory).read(socket) }
         if !parts.isDisjoint(with: [.links, .sysctls]) {
             for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
         }
@@ -43,16 +41,6 @@ struct Observation {
             }
         }
         return families
-    }
-
-    private func list(_ table: NetfilterSocket.TableName) throws(KernelError) -> [Nft.Table] {
-        do throws(KernelError) {
-            return try Nftables.list(table.family, table.name)
-        } catch {
-            // Deleted between the two looks.
-            guard error.reason == .notFound else { throw error }
-            return []
-        }
     }
 
     // MARK: rtnetlink

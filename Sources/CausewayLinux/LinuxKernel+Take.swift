@@ -25,7 +25,7 @@ struct StepTaker {
         case .neighborAdd(let neighbor): try add(neighbor)
         case .neighborDelete(let neighbor):
             try request(.neighborDelete(neighbor, linkIndex: try index(neighbor.link)))
-        case .tableReplace, .tableDelete, .elementsChange, .sysctlSet, .forwardAcceptAdd, .forwardAcceptDelete:
+        case .sysctlSet, .forwardAcceptAdd, .forwardAcceptDelete, .tableReplace, .tableDelete, .elementsChange:
             return false
         }
         return true
@@ -37,9 +37,7 @@ struct StepTaker {
         case .sysctlSet(let name, let value): try Sysctl.write(name, value)
         case .forwardAcceptAdd(let family): try entry(family).add(step: text)
         case .forwardAcceptDelete(let family): try entry(family).delete(step: text)
-        default:
-            guard let commands = step.nftCommands else { return }
-            try Nftables.run(commands, step: text)
+        default: break
         }
     }
 

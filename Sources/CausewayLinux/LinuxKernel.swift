@@ -25,24 +25,31 @@ package struct LinuxKernel: Kernel {
     package let scope: Scope
     /// The settings to observe: those of the desired state.
     package let sysctls: [String]
+    /// What is known of its nftables from one look to the next; without one each look reads all of them.
+    package let memory: NftMemory?
 
-    package init(namespace: NetworkNamespace, scope: Scope, sysctls: some Sequence<String> = []) {
+    package init(
+        namespace: NetworkNamespace, scope: Scope, sysctls: some Sequence<String> = [], memory: NftMemory? = nil
+    ) {
         self.namespace = namespace
         self.scope = scope
         self.sysctls = sysctls.sorted()
+        self.memory = memory
     }
 
     package func observe() async throws(KernelError) -> KernelState { try await observe(.all) }
 
     package func observe(_ parts: KernelParts) async throws(KernelError) -> KernelState {
-        let (scope, sysctls, path) = (scope, sysctls, namespace.path)
+        let (scope, sysctls, path, memory) = (scope, sysctls, namespace.path, memory)
         return try await namespace.performStep { () throws(KernelError) in
-            try Observation(scope: scope, namespace: path).state(parts, sysctls: sysctls)
+            try Observation(scope: scope, namespace: path, memory: memory).state(parts, sysctls: sysctls)
         }
     }
 
     package func take(_ step: Plan.Step) async throws(KernelError) {
+        let memory = memory
         try await namespace.performStep { () throws(KernelError) in
+            if try NftStep(step: step, memory: memory).take() { return }
             let text = "\(step)"
             do throws(NetlinkError) {
                 if try StepTaker(text: text).takeOverRoute(step) { return }

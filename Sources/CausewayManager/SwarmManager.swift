@@ -19,7 +19,7 @@ package actor SwarmManager {
     enum Leaving { case not, stopping, empty }
     var leaving = Leaving.not
 
-    let maker = AssignmentMaker()
+    var maker = AssignmentMaker()
     var lastAssignment: NodeAssignment?
     var publishedRevision: UInt64?
     var readers: [Int: AsyncStream<NodeAssignment>.Continuation] = [:]

@@ -39,34 +39,53 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
 }
 
 /// A service as the data path and the resolver see it.
-package struct ServiceEndpoint: Hashable, Codable, Sendable {
-    package var id: Swarm.ID
-    package var name: String
-    package var mode: Swarm.EndpointSpec.Mode
-    package var virtualIPs: [Swarm.Endpoint.VirtualIP]
-    package var ports: [Swarm.PortConfig]
-    /// Names that stand for the service on a network, beside its own, by network identifier.
-    ///
-    /// Has an entry, empty if need be, for each network that the service is attached to.
-    package var aliases: [Swarm.ID: [String]]
-    /// Where its published ports are offered; a port without an entry is offered everywhere, to everybody.
-    package var scopes: [TransportPort: PortScope]
-    /// Sorted by task identifier.
-    package var backends: [Backend]
+///
+/// Copies share what they hold, so that comparing ten thousand that have not changed costs a glance at each.
+@dynamicMemberLookup
+package struct ServiceEndpoint: Sendable, Identifiable {
+    package struct Content: Hashable, Codable, Sendable {
+        package var id: Swarm.ID
+        package var name: String
+        package var mode: Swarm.EndpointSpec.Mode
+        package var virtualIPs: [Swarm.Endpoint.VirtualIP]
+        package var ports: [Swarm.PortConfig]
+        /// Names that stand for the service on a network, beside its own, by network identifier.
+        ///
+        /// Has an entry, empty if need be, for each network that the service is attached to.
+        package var aliases: [Swarm.ID: [String]]
+        /// Where its published ports are offered; a port without an entry is offered everywhere, to everybody.
+        package var scopes: [TransportPort: PortScope]
+        /// Sorted by task identifier.
+        package var backends: [Backend]
+    }
+
+    private final class Shared: Sendable {
+        let content: Content
+        init(_ content: Content) { self.content = content }
+    }
+
+    private var shared: Shared
 
     package init(
         id: Swarm.ID, name: String, mode: Swarm.EndpointSpec.Mode, virtualIPs: [Swarm.Endpoint.VirtualIP] = [],
         ports: [Swarm.PortConfig] = [], aliases: [Swarm.ID: [String]] = [:],
         scopes: [TransportPort: PortScope] = [:], backends: [Backend] = []
     ) {
-        self.id = id
-        self.name = name
-        self.mode = mode
-        self.virtualIPs = virtualIPs
-        self.ports = ports
-        self.aliases = aliases
-        self.scopes = scopes
-        self.backends = backends
+        shared = Shared(
+            Content(
+                id: id, name: name, mode: mode, virtualIPs: virtualIPs, ports: ports, aliases: aliases, scopes: scopes,
+                backends: backends))
+    }
+
+    package var id: Swarm.ID { shared.content.id }
+
+    package subscript<T>(dynamicMember member: WritableKeyPath<Content, T>) -> T {
+        get { shared.content[keyPath: member] }
+        set {
+            var content = shared.content
+            content[keyPath: member] = newValue
+            shared = Shared(content)
+        }
     }
 
     /// A task that the service's traffic may go to.
@@ -94,6 +113,18 @@ package struct ServiceEndpoint: Hashable, Codable, Sendable {
             self.isActive = isActive
         }
     }
+}
+
+extension ServiceEndpoint: Hashable {
+    package static func == (a: Self, b: Self) -> Bool { a.shared === b.shared || a.shared.content == b.shared.content }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(id) }
+}
+
+extension ServiceEndpoint: Codable {
+    package init(from decoder: any Decoder) throws { shared = Shared(try Content(from: decoder)) }
+
+    package func encode(to encoder: any Encoder) throws { try shared.content.encode(to: encoder) }
 }
 
 /// What a node says of one of its tasks.

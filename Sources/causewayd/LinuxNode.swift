@@ -18,6 +18,8 @@ final class LinuxNode: Node {
     private let isSettled = Atomic<Bool>(false)
     private let monitor = Mutex<KernelMonitor?>(nil)
     private let sysctls = SysctlWatch()
+    /// What is known of the host's nftables.
+    private let nftables = NftMemory()
     private let logger: Logger
 
     init(stateDirectory: String, places: PlaceFiles, logger: Logger) {
@@ -63,7 +65,7 @@ final class LinuxNode: Node {
     func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
         switch namespace {
         case .host:
-            LinuxKernel(namespace: .host, scope: .host, sysctls: try journal.names())
+            LinuxKernel(namespace: .host, scope: .host, sysctls: try journal.names(), memory: nftables)
         case .task(let name):
             LinuxKernel(namespace: NetworkNamespace(name: name), scope: .task, sysctls: TaskSysctls.values.keys)
         }

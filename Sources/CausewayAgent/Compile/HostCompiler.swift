@@ -4,26 +4,29 @@ import CausewayModel
 /// What the host's own namespace holds of ours: a link, a route and a neighbour for each task, and one table.
 struct HostCompiler {
     let assignment: NodeAssignment
-    let tasks: [TaskPlace]
     let facts: NodeFacts
 
-    func state() -> KernelState {
+    /// What does not belong to a task; without the table.
+    func ground() -> KernelState {
         var state = KernelState()
-        for place in tasks {
-            state.links[place.link] = Rtnl.Link(
-                name: place.link, kind: .veth(peer: "eth0", namespace: place.namespace),
-                address: TaskPlace.gatewayMACAddress, mtu: facts.mtu, isUp: true, alias: place.title)
-            for address in place.addresses {
-                state.routes.insert(
-                    Rtnl.Route(destination: CIDR(host: address), link: place.link, scope: scope(of: address)))
-                state.neighbors.insert(
-                    Rtnl.Neighbor(link: place.link, destination: address, address: place.macAddress))
-            }
-        }
-        state.routes.formUnion(unreachableSubnets)
-        state.tables = [HostTable(assignment: assignment, tasks: tasks).table()]
+        state.routes = Set(unreachableSubnets)
         state.sysctls = sysctls
         state.forwardAccepts = [.ip, .ip6]
+        return state
+    }
+
+    /// The links, routes and neighbours of a task.
+    func part(of place: TaskPlace) -> KernelState {
+        var state = KernelState()
+        state.links[place.link] = Rtnl.Link(
+            name: place.link, kind: .veth(peer: "eth0", namespace: place.namespace),
+            address: TaskPlace.gatewayMACAddress, mtu: facts.mtu, isUp: true, alias: place.title)
+        for address in place.addresses {
+            state.routes.insert(
+                Rtnl.Route(destination: CIDR(host: address), link: place.link, scope: scope(of: address)))
+            state.neighbors.insert(
+                Rtnl.Neighbor(link: place.link, destination: address, address: place.macAddress))
+        }
         return state
     }
 

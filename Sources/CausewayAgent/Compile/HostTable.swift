@@ -6,14 +6,22 @@ import CausewayModel
 /// No chain belongs to a service: a packet meets the same few rules whether there are ten services or ten thousand.
 /// The chains and why each stands where it does: docs/dataplane/direct.md.
 struct HostTable {
-    let assignment: NodeAssignment
-    let tasks: [TaskPlace]
+    let networks: [Swarm.Network]
+    let uniqueLocalPrefix: CIDR
+    let nodeID: Swarm.ID
 
-    func table() -> Nft.Table {
-        let published = PublishedService.all(of: assignment)
-        return Nft.Table(
+    init(_ assignment: NodeAssignment) {
+        networks = assignment.networks
+        uniqueLocalPrefix = assignment.uniqueLocalPrefix
+        nodeID = assignment.nodeID
+    }
+
+    /// The table with nothing in its sets.
+    func empty() -> Nft.Table {
+        Nft.Table(
             family: .inet, name: KernelState.tableName,
-            sets: IPFamily.allCases.flatMap { sets($0, published) } + [ports(published)] + ScopeSets(published).sets,
+            sets: IPFamily.allCases.flatMap { sets($0) }
+                + [Nft.Set(name: SetNames.ports, key: [.inetProtocol, .inetService])] + ScopeSets([]).sets,
             chains: HostRules(hairpinSource: hairpinSource).chains())
     }
 
@@ -21,140 +29,106 @@ struct HostTable {
     private var hairpinSource: [IPFamily: IPAddress] {
         [
             .ip: .v4(IPv4Address(rawValue: 0xa9fe_0101)),
-            .ip6: assignment.uniqueLocalPrefix.network.address.advanced(by: 1)
-                ?? assignment.uniqueLocalPrefix.address,
+            .ip6: uniqueLocalPrefix.network.address.advanced(by: 1) ?? uniqueLocalPrefix.address,
         ]
     }
 
-    // MARK: sets
-
-    private func sets(_ family: IPFamily, _ published: [PublishedService]) -> [Nft.Set] {
+    private func sets(_ family: IPFamily) -> [Nft.Set] {
         let names = SetNames(family)
         let type: Nft.DataType = family == .ip ? .ipv4Address : .ipv6Address
-        return publishedMaps(family, published) + virtualMaps(family) + [
-            Nft.Set(name: names.virtual, key: [type], elements: virtualAddresses(family)),
-            Nft.Set(name: names.sources, key: [.interfaceName, type], elements: sources(family)),
+        let published = SetNames.sizes.map { size in
             Nft.Set(
-                name: names.targets, key: [type, .inetProtocol, .inetService], elements: targets(family, published)),
-            Nft.Set(name: names.networks, key: [type, type], flags: ["interval"], elements: pairs(family)),
-            Nft.Set(
-                name: names.internal, key: [type], flags: ["interval"], elements: subnets(family) { $0.isInternal }),
-            Nft.Set(name: names.tasks, key: [type], flags: ["interval"], elements: subnets(family) { _ in true }),
+                name: names.published(size), key: [.inetProtocol, .inetService, .integer], data: [type, .inetService])
+        }
+        let virtual = SetNames.sizes.map { size in
+            Nft.Set(name: names.virtualMap(size), key: [type, .integer], data: [type])
+        }
+        return published + virtual + [
+            Nft.Set(name: names.virtual, key: [type]),
+            Nft.Set(name: names.sources, key: [.interfaceName, type]),
+            Nft.Set(name: names.targets, key: [type, .inetProtocol, .inetService]),
+            Nft.Set(name: names.networks, key: [type, type], flags: ["interval"]),
+            Nft.Set(name: names.internal, key: [type], flags: ["interval"]),
+            Nft.Set(name: names.tasks, key: [type], flags: ["interval"]),
         ]
     }
 
-    /// Protocol, port and slot → address and port, for each size of service.
-    private func publishedMaps(_ family: IPFamily, _ published: [PublishedService]) -> [Nft.Set] {
-        let type: Nft.DataType = family == .ip ? .ipv4Address : .ipv6Address
-        return SetNames.sizes.map { size in
-            let elements = published.flatMap { port in
-                let backends = port.backends[family] ?? []
-                return Slots.count(backends: backends.count) != size
-                    ? []
-                    : Slots.deal(backends).map { slot, address in
-                        Nft.Element(
-                            key: [.name(port.protocol.rawValue), .number(UInt64(port.port)), .number(UInt64(slot))],
-                            data: [.address(address), .number(UInt64(port.targetPort))])
-                    }
+    // MARK: networks and tasks
+
+    /// What the networks put into the sets: who may speak to whom, and what is ours.
+    func partOfNetworks() -> TablePart {
+        var part = TablePart()
+        for family in IPFamily.allCases {
+            let names = SetNames(family)
+            for network in networks {
+                guard let subnet = network.subnet(family).map({ Nft.Value.prefix($0.subnet.network) }) else { continue }
+                let comment = "network \(network.spec.name)"
+                // A network with itself.
+                if !network.spec.isIngress { part.add(names.networks, [subnet, subnet], comment: comment) }
+                if network.spec.isInternal { part.add(names.internal, [subnet], comment: comment) }
+                part.add(names.tasks, [subnet], comment: comment)
             }
-            return Nft.Set(
-                name: SetNames(family).published(size), key: [.inetProtocol, .inetService, .integer],
-                data: [type, .inetService], elements: elements)
+        }
+        return part
+    }
+
+    /// What a task puts into the sets: its addresses, and the link that they may come from.
+    func part(of place: TaskPlace) -> TablePart {
+        var part = TablePart()
+        for address in place.addresses {
+            part.add(
+                SetNames(address.family).sources, [.name(place.link), .address(address)], comment: place.title)
+        }
+        return part
+    }
+
+    // MARK: services
+
+    /// What a service puts into the sets.
+    func part(of service: ServiceEndpoint, published: [PublishedService]) -> TablePart {
+        var part = TablePart()
+        for port in published { add(port, to: &part) }
+        for set in ScopeSets(published).sets { part.add(set) }
+        for virtual in virtualAddresses(of: service) {
+            let names = SetNames(virtual.address.family)
+            part.add(names.virtual, [.address(virtual.address)], comment: "service \(service.name)")
+            part.addSlots([.address(virtual.address)], virtual.backends.map { [.address($0)] }, in: names.virtualMap)
+        }
+        return part
+    }
+
+    /// Protocol, port and slot → address and port; the targets; and the port, whether it has a task now or not.
+    private func add(_ port: PublishedService, to part: inout TablePart) {
+        let key: [Nft.Value] = [.name(port.protocol.rawValue), .number(UInt64(port.port))]
+        let target = Nft.Value.number(UInt64(port.targetPort))
+        part.add(SetNames.ports, key, comment: "service \(port.name)")
+        for family in IPFamily.allCases {
+            let names = SetNames(family)
+            let backends = port.backends[family] ?? []
+            part.addSlots(key, backends.map { [.address($0), target] }, in: names.published)
+            for address in port.targets[family] ?? [] {
+                part.add(names.targets, [.address(address), key[0], target])
+            }
         }
     }
 
-    /// Virtual address and slot → address.
+    /// Virtual address → addresses.
     ///
     /// The port stays: a virtual address answers on every port of the task.
-    private func virtualMaps(_ family: IPFamily) -> [Nft.Set] {
-        let type: Nft.DataType = family == .ip ? .ipv4Address : .ipv6Address
-        return SetNames.sizes.map { size in
-            let elements = virtualServices(family).flatMap { _, virtual, backends in
-                Slots.count(backends: backends.count) != size
-                    ? []
-                    : Slots.deal(backends).map { slot, address in
-                        Nft.Element(key: [.address(virtual), .number(UInt64(slot))], data: [.address(address)])
-                    }
+    private func virtualAddresses(
+        of service: ServiceEndpoint
+    ) -> [(address: IPAddress, backends: [IPAddress])] {
+        service.virtualIPs.flatMap { virtual -> [(address: IPAddress, backends: [IPAddress])] in
+            let isOfUsers = networks.contains { $0.id == virtual.networkID && !$0.spec.isIngress }
+            guard isOfUsers else { return [] }
+            let backends = service.backends.filter(\.isActive).flatMap { backend in
+                backend.networks.filter { $0.networkID == virtual.networkID }
+                    .flatMap { $0.addresses.map(\.address) }
             }
-            return Nft.Set(
-                name: SetNames(family).virtualMap(size), key: [type, .integer], data: [type], elements: elements)
-        }
-    }
-
-    private func virtualServices(_ family: IPFamily) -> [(name: String, virtual: IPAddress, backends: [IPAddress])] {
-        let userNetworks = Set(assignment.networks.filter { !$0.spec.isIngress }.map(\.id))
-        return assignment.services.flatMap { service in
-            service.virtualIPs.filter { userNetworks.contains($0.networkID) }.flatMap { virtual in
-                virtual.addresses.filter { $0.family == family }.map { address in
-                    let backends = service.backends.filter(\.isActive).flatMap { backend in
-                        backend.networks.filter { $0.networkID == virtual.networkID }
-                            .flatMap { $0.addresses.map(\.address) }.filter { $0.family == family }
-                    }
-                    return (service.name, address.address, backends)
-                }
+            return virtual.addresses.map { address in
+                (address.address, backends.filter { $0.family == address.address.family })
             }
         }
-    }
-
-    private func virtualAddresses(_ family: IPFamily) -> [Nft.Element] {
-        virtualServices(family).map { name, virtual, _ in
-            Nft.Element(key: [.address(virtual)], comment: "service \(name)")
-        }
-    }
-
-    private func sources(_ family: IPFamily) -> [Nft.Element] {
-        tasks.flatMap { place in
-            place.addresses.filter { $0.family == family }.map { address in
-                Nft.Element(
-                    key: [.name(place.link), .address(address)], comment: place.title)
-            }
-        }
-    }
-
-    private func targets(_ family: IPFamily, _ published: [PublishedService]) -> [Nft.Element] {
-        let all = published.flatMap { port in
-            (port.targets[family] ?? []).map { address in
-                Nft.Element(key: [
-                    .address(address), .name(port.protocol.rawValue), .number(UInt64(port.targetPort)),
-                ])
-            }
-        }
-        // Two published ports may lead to one port of a task.
-        return all.reduce(into: []) { unique, element in
-            if !unique.contains(element) { unique.append(element) }
-        }
-    }
-
-    /// A network with itself: who may speak to whom.
-    private func pairs(_ family: IPFamily) -> [Nft.Element] {
-        assignment.networks.filter { !$0.spec.isIngress }.compactMap { network in
-            network.subnet(family).map { subnet in
-                Nft.Element(
-                    key: [.prefix(subnet.subnet.network), .prefix(subnet.subnet.network)],
-                    comment: "network \(network.spec.name)")
-            }
-        }
-    }
-
-    private func subnets(
-        _ family: IPFamily, where isWanted: (Swarm.NetworkSpec) -> Bool
-    ) -> [Nft.Element] {
-        assignment.networks.filter { isWanted($0.spec) }.compactMap { network in
-            network.subnet(family).map { subnet in
-                Nft.Element(key: [.prefix(subnet.subnet.network)], comment: "network \(network.spec.name)")
-            }
-        }
-    }
-
-    /// Every port that leads to a service, whether it has a task now or not.
-    private func ports(_ published: [PublishedService]) -> Nft.Set {
-        Nft.Set(
-            name: SetNames.ports, key: [.inetProtocol, .inetService],
-            elements: published.map { port in
-                Nft.Element(
-                    key: [.name(port.protocol.rawValue), .number(UInt64(port.port))],
-                    comment: "service \(port.name)")
-            })
     }
 }
 

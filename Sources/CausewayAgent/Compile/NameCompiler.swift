@@ -1,81 +1,116 @@
 import CausewayModel
 
-/// Which names a task can resolve: from the same assignment as the data path, so that the two cannot disagree.
-struct NameCompiler {
-    let assignment: NodeAssignment
-    let facts: NodeFacts
+/// Which names each task can resolve, kept from one assignment to the next.
+///
+/// Tasks on the same networks have the same table: it is made once for all of them, and of a change only the names
+/// concerned are looked up again.
+struct NameCompiler: Sendable {
+    /// What tasks that share a table have in common.
+    private struct Group: Hashable {
+        /// By name, ingress left out: the first decides what a bare name means; `name.network` says which.
+        var networks: [Swarm.ID]
+        var upstreams: [IPAddress]
+    }
 
-    /// A virtual address never changes, a task's may be gone in a moment.
-    static let virtualTimeToLive: UInt32 = 60
-    static let taskTimeToLive: UInt32 = 2
+    private let facts: NodeFacts
+    private var zones: [Swarm.ID: NameZone] = [:]
+    private var tables: [Group: NameTable] = [:]
+    /// Services whose names are to be replaced.
+    private var changes: [(old: ServiceEndpoint?, new: ServiceEndpoint?)] = []
 
-    func table(for place: TaskPlace) -> NameTable {
-        var table = NameTable(upstreams: place.nameServers.isEmpty ? facts.nameServers : place.nameServers)
-        for attachment in place.attachments where !attachment.network.spec.isIngress {
-            table.ownSubnets += attachment.network.subnets.map(\.subnet.network)
-            for (name, entry) in names(on: attachment.network) {
-                // The first network, by name, decides what a bare name means; `name.network` says which.
-                if table.names[name] == nil { table.names[name] = entry }
-                table.names["\(name).\(attachment.network.spec.name.lowercased())"] = entry
+    init(facts: NodeFacts) { self.facts = facts }
+
+    /// Notes a change, for the next tables.
+    mutating func replace(_ old: ServiceEndpoint?, by new: ServiceEndpoint?) { changes.append((old, new)) }
+
+    /// The table of each task, when these are all the services there are.
+    mutating func tables(
+        for places: some Sequence<TaskPlace>, services: [Swarm.ID: PiecewiseCompiler.ServicePart]
+    ) -> [Swarm.ID: NameTable] {
+        let places = Array(places)
+        var touched: [Swarm.ID: NameZone.Touched] = [:]
+        for network in Array(zones.keys) { touched[network] = change(network, services) }
+        changes = []
+        for attachment in places.lazy.flatMap(\.attachments)
+        where !attachment.network.spec.isIngress && zones[attachment.network.id] == nil {
+            zones[attachment.network.id] = zone(of: attachment.network, services)
+        }
+        let groups = Dictionary(grouping: places, by: group)
+        tables = tables.filter { groups[$0.key] != nil }
+        for group in groups.keys { tables[group] = table(of: group, touched) }
+        return Dictionary(
+            uniqueKeysWithValues: groups.flatMap { group, places in places.map { ($0.id, tables[group] ?? NameTable()) }
+            })
+    }
+
+    private func group(of place: TaskPlace) -> Group {
+        Group(
+            networks: place.attachments.lazy.filter { !$0.network.spec.isIngress }.map(\.network.id),
+            upstreams: place.nameServers.isEmpty ? facts.nameServers : place.nameServers)
+    }
+
+    // MARK: zones
+
+    private func zone(
+        of network: Swarm.Network, _ services: [Swarm.ID: PiecewiseCompiler.ServicePart]
+    ) -> NameZone {
+        var zone = NameZone(network)
+        for service in services.values.sorted(by: { $0.endpoint.id < $1.endpoint.id }) {
+            _ = zone.replace(nil, by: service.endpoint) { services[$0]?.endpoint }
+        }
+        return zone
+    }
+
+    private mutating func change(
+        _ network: Swarm.ID, _ services: [Swarm.ID: PiecewiseCompiler.ServicePart]
+    ) -> NameZone.Touched {
+        var all = NameZone.Touched()
+        for (old, new) in changes {
+            guard let touched = zones[network]?.replace(old, by: new, endpoint: { services[$0]?.endpoint }) else {
+                continue
             }
-            table.reverse.merge(reverse(on: attachment.network)) { first, _ in first }
+            all.names.formUnion(touched.names)
+            all.addresses.formUnion(touched.addresses)
+        }
+        return all
+    }
+
+    // MARK: tables
+
+    private mutating func table(of group: Group, _ touched: [Swarm.ID: NameZone.Touched]) -> NameTable {
+        let zones = group.networks.compactMap { self.zones[$0] }
+        guard var table = tables.removeValue(forKey: group) else { return Self.whole(zones, group.upstreams) }
+        for zone in zones {
+            guard let touched = touched[zone.network.id] else { continue }
+            for name in touched.names {
+                table.names[name] = Self.entry(name, zones)
+                table.names[name + zone.suffix] = Self.entry(name + zone.suffix, zones)
+            }
+            for address in touched.addresses {
+                table.reverse[address] = zones.first { $0.reverse[address] != nil }?.reverse[address]
+            }
         }
         return table
     }
 
-    private func names(on network: Swarm.Network) -> [String: NameTable.Entry] {
-        var names: [String: NameTable.Entry] = [:]
-        func add(_ name: String, _ addresses: [IPAddress], _ timeToLive: UInt32) {
-            let key = name.lowercased()
-            var entry = names[key] ?? NameTable.Entry(addresses: [], timeToLive: timeToLive)
-            // Services that share an alias share its answer.
-            entry.addresses += addresses.filter { !entry.addresses.contains($0) }
-            names[key] = entry
+    private static func whole(_ zones: [NameZone], _ upstreams: [IPAddress]) -> NameTable {
+        var table = NameTable(upstreams: upstreams)
+        for zone in zones {
+            table.ownSubnets += zone.network.subnets.map(\.subnet.network)
+            table.names.merge(zone.names) { first, _ in first }
+            table.reverse.merge(zone.reverse) { first, _ in first }
         }
-        for service in assignment.services where isAttached(service, to: network) {
-            let tasks = taskAddresses(of: service, on: network)
-            let virtual = service.virtualIPs.filter { $0.networkID == network.id }
-                .flatMap { $0.addresses.map(\.address) }
-            for name in [service.name] + (service.aliases[network.id] ?? []) {
-                if service.mode == .vip {
-                    add(name, virtual, Self.virtualTimeToLive)
-                } else {
-                    add(name, tasks.flatMap(\.addresses), Self.taskTimeToLive)
-                }
-                add("tasks.\(name)", tasks.flatMap(\.addresses), Self.taskTimeToLive)
-            }
-            for (backend, addresses) in tasks { add(backend.taskName, addresses, Self.taskTimeToLive) }
+        for zone in zones {
+            for (name, entry) in zone.names { table.names[name + zone.suffix] = entry }
         }
-        return names
+        return table
     }
 
-    private func reverse(on network: Swarm.Network) -> [IPAddress: String] {
-        var reverse: [IPAddress: String] = [:]
-        for service in assignment.services where isAttached(service, to: network) {
-            for virtual in service.virtualIPs where virtual.networkID == network.id {
-                for address in virtual.addresses { reverse[address.address] = "\(service.name).\(network.spec.name)" }
-            }
-            for (backend, addresses) in taskAddresses(of: service, on: network) {
-                for address in addresses { reverse[address] = "\(backend.taskName).\(network.spec.name)" }
-            }
+    /// A name with its network, or the first network's.
+    private static func entry(_ name: String, _ zones: [NameZone]) -> NameTable.Entry? {
+        for zone in zones where name.hasSuffix(zone.suffix) {
+            if let entry = zone.names[String(name.dropLast(zone.suffix.count))] { return entry }
         }
-        return reverse
-    }
-
-    private func isAttached(_ service: ServiceEndpoint, to network: Swarm.Network) -> Bool {
-        service.virtualIPs.contains { $0.networkID == network.id } || service.aliases[network.id] != nil
-            || service.backends.contains { $0.networks.contains { $0.networkID == network.id } }
-    }
-
-    /// Of the tasks that take new connections.
-    private func taskAddresses(
-        of service: ServiceEndpoint, on network: Swarm.Network
-    ) -> [(backend: ServiceEndpoint.Backend, addresses: [IPAddress])] {
-        service.backends.filter(\.isActive).map { backend in
-            (
-                backend,
-                backend.networks.filter { $0.networkID == network.id }.flatMap { $0.addresses.map(\.address) }
-            )
-        }
+        return zones.first { $0.names[name] != nil }?.names[name]
     }
 }

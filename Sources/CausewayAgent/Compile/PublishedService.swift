@@ -16,14 +16,12 @@ struct PublishedService: Hashable, Sendable {
     /// Where the port is offered, and to whom.
     var scope = PortScope()
 
-    /// Every published port of an assignment that this node answers on, sorted by protocol and port.
-    static func all(of assignment: NodeAssignment) -> [PublishedService] {
-        let ingress = Set(assignment.networks.filter(\.spec.isIngress).map(\.id))
-        return assignment.services
-            .flatMap { service in
-                service.ports.compactMap { publish(service, $0, ingress: ingress, node: assignment.nodeID) }
-            }
-            .sorted { ($0.protocol, $0.port, $0.name) < ($1.protocol, $1.port, $1.name) }
+    /// The published ports of a service that a node answers on, sorted by protocol and port.
+    ///
+    /// They lead to tasks' addresses on the `ingress` networks.
+    static func all(of service: ServiceEndpoint, ingress: Set<Swarm.ID>, node: Swarm.ID) -> [PublishedService] {
+        service.ports.compactMap { publish(service, $0, ingress: ingress, node: node) }
+            .sorted { ($0.protocol, $0.port) < ($1.protocol, $1.port) }
     }
 
     /// `nil` for a port that was not given yet, and for a host-mode port without a task on this node.

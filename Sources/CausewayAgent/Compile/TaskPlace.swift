@@ -3,7 +3,7 @@ import CausewayModel
 
 /// What has a network namespace of ours, a task or a container of a user, with what follows from it: its namespace,
 /// its link, its addresses by network.
-package struct TaskPlace: Hashable, Sendable {
+package struct TaskPlace: Hashable, Sendable, Identifiable {
     package struct Attachment: Hashable, Sendable {
         package var network: Swarm.Network
         package var addresses: [CIDR]

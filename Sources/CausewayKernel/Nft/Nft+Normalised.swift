@@ -24,7 +24,7 @@ extension Nft.Set {
     var normalised: Nft.Set {
         var set = self
         set.flags = Swift.Set(flags).sorted()
-        set.elements = normalise(elements)
+        set.keyed = keyed
         return set
     }
 
@@ -38,7 +38,7 @@ extension Nft.Set {
 }
 
 extension Nft.Element {
-    func normalised(key types: [Nft.DataType], data dataTypes: [Nft.DataType]) -> Nft.Element {
+    package func normalised(key types: [Nft.DataType], data dataTypes: [Nft.DataType]) -> Nft.Element {
         Nft.Element(
             key: Self.normalise(key, types), data: data.map { Self.normalise($0, dataTypes) }, verdict: verdict,
             comment: Nft.comment(comment))
@@ -54,7 +54,7 @@ extension Nft.Element {
 
 extension Nft.Value {
     /// With `isProtocol`, a number or another name of a protocol becomes the name that nft prints.
-    func normalised(isProtocol: Bool = false) -> Nft.Value {
+    package func normalised(isProtocol: Bool = false) -> Nft.Value {
         switch self {
         case .address, .set: return self
         case .number(let number): return isProtocol ? Nft.protocols[number].map { .name($0) } ?? self : self

@@ -38,26 +38,6 @@ package enum Nft {
         case other = "other"
     }
 
-    /// A set, or a map when `data` is not `nil`.
-    package struct Set: Hashable, Codable, Sendable {
-        package var name: String
-        package var key: [DataType]
-        package var data: [DataType]?
-        /// `interval`, `constant`, `timeout`, `dynamic`.
-        package var flags: [String]
-        package var elements: [Element]
-
-        package init(
-            name: String, key: [DataType], data: [DataType]? = nil, flags: [String] = [], elements: [Element] = []
-        ) {
-            self.name = name
-            self.key = key
-            self.data = data
-            self.flags = flags
-            self.elements = elements
-        }
-    }
-
     /// An element: `key` has one value for each part of a concatenation; so has `data`.
     package struct Element: Hashable, Codable, Sendable {
         package var key: [Value]

@@ -6,13 +6,13 @@ extension Plan {
     /// What is new is made before what is old is removed, except where the old is in the new one's way, so that
     /// nothing is ever led to what is gone. Sysctls that `desired` does not name are left alone; so is the loopback.
     package init(from current: KernelState, to desired: KernelState) {
-        var builder = PlanBuilder(current: current.normalised, desired: desired.normalised)
+        var builder = PlanBuilder(current: current, desired: desired)
         builder.setSysctls { $0 == nil }
         builder.clearTheWay()
         builder.makeLinks()
         builder.setSysctls { $0 != nil }
         builder.addToLinks()
-        builder.changeTables(unnormalised: desired)
+        builder.changeTables()
         builder.removeWhatIsLeft()
         builder.restoreWhatWentAlong()
         steps = builder.steps
@@ -25,10 +25,32 @@ private struct PlanBuilder {
     let desired: KernelState
     var steps: [Plan.Step] = []
 
+    /// What both have alike is not brought into its one form, so that it costs a look.
+    init(current: KernelState, desired: KernelState) {
+        var (current, desired) = (current, desired)
+        if current.routes != desired.routes {
+            current.routes = Set(current.routes.map(\.normalised))
+            desired.routes = Set(desired.routes.map(\.normalised))
+        }
+        self.current = current
+        self.desired = desired
+    }
+
     private mutating func take(_ step: Plan.Step) {
         steps.append(step)
         current.apply(step)
     }
+
+    private func missing<T>(_ part: KeyPath<KernelState, Set<T>>) -> Set<T> {
+        Self.difference(desired[keyPath: part], current[keyPath: part])
+    }
+
+    private func surplus<T>(_ part: KeyPath<KernelState, Set<T>>) -> Set<T> {
+        Self.difference(current[keyPath: part], desired[keyPath: part])
+    }
+
+    /// Sets that share their storage are equal at once; subtracting them would look at every element.
+    private static func difference<T>(_ a: Set<T>, _ b: Set<T>) -> Set<T> { a == b ? [] : a.subtracting(b) }
 
     /// - Parameter isWanted: asked with the link of ours that the sysctl belongs to, if any.
     mutating func setSysctls(where isWanted: (String?) -> Bool) {
@@ -52,13 +74,13 @@ private struct PlanBuilder {
         for link in doomed where added.contains(where: { $0.name == link.name || $0.kind.excludes(link.kind) }) {
             take(.linkDelete(link))
         }
-        let neighbors = desired.neighbors.subtracting(current.neighbors)
-        for old in current.neighbors.subtracting(desired.neighbors).sorted(by: PlanOrder.neighbors)
+        let neighbors = missing(\.neighbors)
+        for old in surplus(\.neighbors).sorted(by: PlanOrder.neighbors)
         where neighbors.contains(where: { $0.link == old.link && $0.destination == old.destination }) {
             take(.neighborDelete(old))
         }
-        let addresses = desired.addresses.subtracting(current.addresses)
-        for old in current.addresses.subtracting(desired.addresses).sorted(by: PlanOrder.addresses)
+        let addresses = missing(\.addresses)
+        for old in surplus(\.addresses).sorted(by: PlanOrder.addresses)
         where addresses.contains(where: { $0.link == old.link && $0.address.address == old.address.address }) {
             take(.addressDelete(old))
         }
@@ -67,8 +89,8 @@ private struct PlanBuilder {
 
     /// Removes routes that the kernel would not tell from those to be added.
     fileprivate mutating func clearRoutes() {
-        let routes = Set(desired.routes.subtracting(current.routes).map(\.identity))
-        for route in current.routes.subtracting(desired.routes).sorted(by: PlanOrder.removal)
+        let routes = Set(missing(\.routes).map(\.identity))
+        for route in surplus(\.routes).sorted(by: PlanOrder.removal)
         where routes.contains(route.identity) {
             take(.routeDelete(route))
         }
@@ -85,33 +107,32 @@ private struct PlanBuilder {
     }
 
     mutating func addToLinks() {
-        for address in desired.addresses.subtracting(current.addresses).sorted(by: PlanOrder.addresses) {
+        for address in missing(\.addresses).sorted(by: PlanOrder.addresses) {
             take(.addressAdd(address))
         }
-        for neighbor in desired.neighbors.subtracting(current.neighbors).sorted(by: PlanOrder.neighbors) {
+        for neighbor in missing(\.neighbors).sorted(by: PlanOrder.neighbors) {
             take(.neighborAdd(neighbor))
         }
-        for route in desired.routes.subtracting(current.routes).sorted(by: PlanOrder.addition) {
+        for route in missing(\.routes).sorted(by: PlanOrder.addition) {
             take(.routeAdd(route))
         }
-        for family in desired.forwardAccepts.subtracting(current.forwardAccepts).sorted() {
+        for family in missing(\.forwardAccepts).sorted() {
             take(.forwardAcceptAdd(family))
         }
     }
 
     // MARK: tables
 
-    /// - Parameter unnormalised: where tables are as their author wrote them: so they are put into the kernel.
-    mutating func changeTables(unnormalised: KernelState) {
-        let written = unnormalised.tables.sorted { ($0.family.rawValue, $0.name) < ($1.family.rawValue, $1.name) }
-        for (table, text) in zip(desired.tables, written) {
-            let old = current.tables.first { $0.family == table.family && $0.name == table.name }
-            guard old != table else { continue }
-            guard let old, old.withoutElements == table.withoutElements else {
-                take(.tableReplace(text))
+    mutating func changeTables() {
+        for table in desired.tables.sorted(by: { ($0.family.rawValue, $0.name) < ($1.family.rawValue, $1.name) }) {
+            let index = current.tables.firstIndex { $0.family == table.family && $0.name == table.name }
+            guard let index, table.hasSameRules(as: current.tables[index]) else {
+                take(.tableReplace(table))
                 continue
             }
-            take(table.elementsChange(from: old))
+            guard let change = table.elementsChange(from: current.tables[index]) else { continue }
+            steps.append(change)
+            current.tables[index] = table
         }
     }
 
@@ -121,15 +142,15 @@ private struct PlanBuilder {
     mutating func removeWhatIsLeft() {
         let links = doomed
         let gone = Set(links.map(\.name))
-        for route in current.routes.subtracting(desired.routes).sorted(by: PlanOrder.removal)
+        for route in surplus(\.routes).sorted(by: PlanOrder.removal)
         where !(route.link.map(gone.contains) ?? false) {
             take(.routeDelete(route))
         }
-        for neighbor in current.neighbors.subtracting(desired.neighbors).sorted(by: PlanOrder.neighbors)
+        for neighbor in surplus(\.neighbors).sorted(by: PlanOrder.neighbors)
         where !gone.contains(neighbor.link) {
             take(.neighborDelete(neighbor))
         }
-        for address in current.addresses.subtracting(desired.addresses).sorted(by: PlanOrder.addresses)
+        for address in surplus(\.addresses).sorted(by: PlanOrder.addresses)
         where !gone.contains(address.link) {
             take(.addressDelete(address))
         }
@@ -138,7 +159,7 @@ private struct PlanBuilder {
         where !desired.tables.contains(where: { $0.family == table.family && $0.name == table.name }) {
             take(.tableDelete(family: table.family, name: table.name))
         }
-        for family in current.forwardAccepts.subtracting(desired.forwardAccepts).sorted() {
+        for family in surplus(\.forwardAccepts).sorted() {
             take(.forwardAcceptDelete(family))
         }
     }
@@ -173,26 +194,28 @@ extension Rtnl.Link.Kind {
 }
 
 extension Nft.Table {
-    fileprivate var withoutElements: Nft.Table {
-        var table = self
-        for index in table.sets.indices { table.sets[index].elements = [] }
-        return table
+    /// Whether all is the same but the elements of the sets.
+    fileprivate func hasSameRules(as other: Nft.Table) -> Bool {
+        func declarations(_ sets: [Nft.Set]) -> [Nft.Set] { sets.map(\.declaration).sorted { $0.name < $1.name } }
+        guard declarations(sets) == declarations(other.sets) else { return false }
+        return chains == other.chains
+            || Nft.Table(family: family, name: name, chains: chains).normalised.chains
+                == Nft.Table(family: family, name: name, chains: other.chains).normalised.chains
     }
 
-    /// The change of elements between two normalised tables with the same sets.
+    /// The change of elements between two tables with the same sets; `nil` when there is none.
     ///
     /// An element whose key is there with other data is deleted and added.
-    fileprivate func elementsChange(from old: Nft.Table) -> Plan.Step {
+    fileprivate func elementsChange(from old: Nft.Table) -> Plan.Step? {
         var delete: [Plan.SetElements] = []
         var add: [Plan.SetElements] = []
-        for (set, oldSet) in zip(sets, old.sets) where set.elements != oldSet.elements {
-            let wanted = Swift.Set(set.elements)
-            let present = Swift.Set(oldSet.elements)
-            let gone = oldSet.elements.filter { !wanted.contains($0) }
-            let new = set.elements.filter { !present.contains($0) }
-            if !gone.isEmpty { delete.append(Plan.SetElements(set: set.name, elements: gone)) }
-            if !new.isEmpty { add.append(Plan.SetElements(set: set.name, elements: new)) }
+        let before = Dictionary(old.sets.map { ($0.name, $0) }) { first, _ in first }
+        for set in sets.sorted(by: { $0.name < $1.name }) {
+            let (gone, new) = (before[set.name]?.keyed ?? Nft.Elements()).difference(to: set.keyed)
+            if !gone.isEmpty { delete.append(Plan.SetElements(of: set, gone)) }
+            if !new.isEmpty { add.append(Plan.SetElements(of: set, new)) }
         }
+        guard !delete.isEmpty || !add.isEmpty else { return nil }
         return .elementsChange(family: family, table: name, delete: delete, add: add)
     }
 }

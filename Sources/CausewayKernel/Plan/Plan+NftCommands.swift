@@ -23,7 +23,8 @@ extension Plan.SetElements {
     private static let batch = 1000
 
     fileprivate func commands(_ verb: String, in table: String, _ text: (Nft.Element) -> String) -> String {
-        stride(from: 0, to: elements.count, by: Self.batch).map { start in
+        let elements = elements
+        return stride(from: 0, to: elements.count, by: Self.batch).map { start in
             let part = elements[start..<min(start + Self.batch, elements.count)]
             return "\(verb) element \(table) \(set) { " + part.map(text).joined(separator: ", ") + " }\n"
         }.joined()

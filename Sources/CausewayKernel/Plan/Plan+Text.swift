@@ -34,8 +34,9 @@ extension Plan.SetElements {
     private static let shown = 4
 
     fileprivate var summary: String {
-        let more = elements.count - Self.shown
-        let texts = elements.prefix(Self.shown).map(\.text) + (more > 0 ? ["\(more) more"] : [])
+        let more = count - Self.shown
+        let first = entries.prefix(Self.shown).flatMap(\.elements).prefix(Self.shown)
+        let texts = first.map(\.text) + (more > 0 ? ["\(more) more"] : [])
         return "\(set) { \(texts.joined(separator: ", ")) }"
     }
 }
@@ -45,7 +46,7 @@ extension Nft.Table {
         func count(_ number: Int, _ name: String) -> String { "\(number) \(name)\(number == 1 ? "" : "s")" }
         return "\(family.rawValue) \(self.name) ("
             + [
-                count(sets.count, "set"), count(sets.map(\.elements.count).reduce(0, +), "element"),
+                count(sets.count, "set"), count(sets.map(\.count).reduce(0, +), "element"),
                 count(chains.count, "chain"), count(chains.map(\.rules.count).reduce(0, +), "rule"),
             ].joined(separator: ", ") + ")"
     }

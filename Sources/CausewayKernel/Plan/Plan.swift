@@ -26,17 +26,6 @@ package struct Plan: Hashable, Codable, Sendable {
         case forwardAcceptDelete(IPFamily)
     }
 
-    /// Some elements of one set or map.
-    package struct SetElements: Hashable, Codable, Sendable {
-        package var set: String
-        package var elements: [Nft.Element]
-
-        package init(set: String, elements: [Nft.Element]) {
-            self.set = set
-            self.elements = elements
-        }
-    }
-
     package var steps: [Step]
 
     package init(steps: [Step]) { self.steps = steps }

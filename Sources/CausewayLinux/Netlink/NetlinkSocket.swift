@@ -79,7 +79,9 @@ package final class NetlinkSocket: Sendable {
     package func request(_ message: NetlinkWriter) throws(NetlinkError) -> [NetlinkMessage] {
         var message = message
         message.flags |= UInt16(NLM_F_REQUEST) | UInt16(NLM_F_ACK)
-        return try exchange(message)?.messages ?? []
+        var messages: [NetlinkMessage] = []
+        _ = try exchange(message) { messages.append($0) }
+        return messages
     }
 
     /// Asks for all there is of a kind.
@@ -89,23 +91,82 @@ package final class NetlinkSocket: Sendable {
         var message = message
         message.flags |= UInt16(NLM_F_REQUEST) | UInt16(NLM_F_ROOT) | UInt16(NLM_F_MATCH)
         for _ in 0..<Self.attempts {
-            if let answer = try exchange(message), !answer.isInterrupted { return answer.messages }
+            var messages: [NetlinkMessage] = []
+            if try exchange(message, each: { messages.append($0) }) { return messages }
         }
         throw NetlinkError(.disturbed, errno: EINTR)
     }
 
-    private struct Answer {
-        var messages: [NetlinkMessage] = []
-        var isInterrupted = false
+    /// Asks for all there is of a kind, and shows each message as it comes, so that none has to be kept.
+    ///
+    /// - Returns: whether it shows one moment; if changes disturbed it, what was shown is to be forgotten.
+    package func dump(
+        _ message: NetlinkWriter, each: (NetlinkMessage) -> Void
+    ) throws(NetlinkError) -> Bool {
+        var message = message
+        message.flags |= UInt16(NLM_F_REQUEST) | UInt16(NLM_F_ROOT) | UInt16(NLM_F_MATCH)
+        return try exchange(message, each: each)
     }
 
-    private func exchange(_ message: NetlinkWriter) throws(NetlinkError) -> Answer? {
-        let result = sequence.withLock { sequence -> Result<Answer, NetlinkError> in
+    /// A message that the kernel refused, by its sequence number.
+    package struct Refusal: Hashable, Sendable {
+        package var sequence: UInt32
+        package var errno: Int32
+        package var words: String
+    }
+
+    /// Sends a batch of messages in one call, and waits until its end is known.
+    ///
+    /// The message with the sequence number `first` begins the batch: a refusal of it is one of the whole. The one with
+    /// `last` is acknowledged. Returns what was refused, in the order of the messages: nothing means that all was done.
+    package func transact(_ bytes: [UInt8], first: UInt32, last: UInt32) throws(NetlinkError) -> [Refusal] {
+        let result = sequence.withLock { _ in
+            Result { () throws(NetlinkError) -> [Refusal] in
+                // One call takes no more than the buffer holds.
+                if bytes.count > 100_000, !set(SOL_SOCKET, SO_SNDBUFFORCE, Int32(clamping: bytes.count + 4096)) {
+                    set(SOL_SOCKET, SO_SNDBUF, Int32(clamping: bytes.count + 4096))
+                }
+                try send(bytes)
+                return try refusals(first: first, last: last)
+            }
+        }
+        return try result.get()
+    }
+
+    private func refusals(first: UInt32, last: UInt32) throws(NetlinkError) -> [Refusal] {
+        var refusals: [Refusal] = []
+        while true {
+            for message in try messages() where message.type == UInt16(NLMSG_ERROR) {
+                let status = try status(of: message)
+                if status.errno != 0 {
+                    refusals.append(
+                        Refusal(sequence: message.sequence, errno: status.errno, words: status.words))
+                }
+                let isWhole = message.sequence == first && status.errno != 0
+                if message.sequence == last || isWhole { return refusals }
+            }
+        }
+    }
+
+    private func messages() throws(NetlinkError) -> [NetlinkMessage] {
+        let bytes = try receive()
+        do throws(NetlinkReader.Malformed) {
+            return try NetlinkMessage.split(bytes)
+        } catch {
+            throw NetlinkError(error)
+        }
+    }
+
+    /// - Returns: whether the answer shows one moment.
+    private func exchange(
+        _ message: NetlinkWriter, each: (NetlinkMessage) -> Void
+    ) throws(NetlinkError) -> Bool {
+        let result = sequence.withLock { sequence -> Result<Bool, NetlinkError> in
             sequence &+= 1
             let number = sequence
-            return Result { () throws(NetlinkError) -> Answer in
+            return Result { () throws(NetlinkError) -> Bool in
                 try send(message.finished(sequence: number))
-                return try answer(to: number)
+                return try answer(to: number, each)
             }
         }
         return try result.get()
@@ -120,27 +181,20 @@ package final class NetlinkSocket: Sendable {
         }
     }
 
-    private func answer(to number: UInt32) throws(NetlinkError) -> Answer {
-        var answer = Answer()
+    private func answer(to number: UInt32, _ each: (NetlinkMessage) -> Void) throws(NetlinkError) -> Bool {
+        var isInterrupted = false
         while true {
-            let bytes = try receive()
-            let messages: [NetlinkMessage]
-            do throws(NetlinkReader.Malformed) {
-                messages = try NetlinkMessage.split(bytes)
-            } catch {
-                throw NetlinkError(error)
-            }
-            for message in messages where message.sequence == number {
-                if message.isInterrupted { answer.isInterrupted = true }
+            for message in try messages() where message.sequence == number {
+                if message.isInterrupted { isInterrupted = true }
                 switch message.type {
                 case UInt16(NLMSG_ERROR), UInt16(NLMSG_DONE):
                     let status = try status(of: message)
                     guard status.errno == 0 else {
                         throw NetlinkError(.refused, errno: status.errno, detail: status.words)
                     }
-                    return answer
+                    return !isInterrupted
                 case UInt16(NLMSG_NOOP): continue
-                default: answer.messages.append(message)
+                default: each(message)
                 }
             }
         }

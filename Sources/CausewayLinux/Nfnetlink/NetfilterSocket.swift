@@ -7,6 +7,8 @@ package struct NetfilterSocket: Sendable {
     package struct TableName: Hashable, Sendable {
         package var family: Nft.Family
         package var name: String
+        /// Whether no packet meets it.
+        package var isDormant = false
     }
 
     package struct ChainName: Hashable, Sendable {
@@ -22,8 +24,27 @@ package struct NetfilterSocket: Sendable {
 
     package func tables() throws(NetlinkError) -> [TableName] {
         try all(NFT_MSG_GETTABLE) { family, attributes in
-            attributes.string(UInt16(NFTA_TABLE_NAME.rawValue)).map { TableName(family: family, name: $0) }
+            attributes.string(UInt16(NFTA_TABLE_NAME.rawValue)).map { name in
+                let flags = attributes[UInt16(NFTA_TABLE_FLAGS.rawValue)]?.last ?? 0
+                return TableName(family: family, name: name, isDormant: flags & 1 != 0)
+            }
         }
+    }
+
+    /// The number of the namespace's rule set: it rises with each transaction that changes any table in it.
+    package func generation() throws(NetlinkError) -> UInt32 {
+        let question = NetlinkWriter.netfilter(UInt16(NFNL_SUBSYS_NFTABLES), UInt16(NFT_MSG_GETGEN.rawValue))
+        for message in try socket.request(question) {
+            do throws(NetlinkReader.Malformed) {
+                var reader = NetlinkReader(message.payload)
+                _ = try reader.take(4)
+                let number = try reader.attributes().bigInteger(UInt16(NFTA_GEN_ID.rawValue), UInt32.self)
+                if let number { return number }
+            } catch {
+                throw NetlinkError(error)
+            }
+        }
+        throw NetlinkError(.malformed, detail: "no generation of the rules")
     }
 
     package func chains() throws(NetlinkError) -> [ChainName] {

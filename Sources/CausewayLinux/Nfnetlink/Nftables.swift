@@ -17,12 +17,30 @@ package enum Nftables {
 
     /// Lists a table as values.
     package static func list(_ family: Nft.Family, _ name: String) throws(KernelError) -> [Nft.Table] {
-        let step = "list table \(family.rawValue) \(name)"
-        let text = try execute("\(step)\n", flags: UInt32(NFT_CTX_OUTPUT_JSON), step: step)
+        try read("list table \(family.rawValue) \(name)", flags: UInt32(NFT_CTX_OUTPUT_JSON))
+    }
+
+    /// Lists a table without the elements of its sets.
+    ///
+    /// It asks for every table of the family: only then does libnftables 1.0.6 leave the elements in the kernel.
+    package static func listRules(_ family: Nft.Family, _ name: String) throws(KernelError) -> Nft.Table? {
+        let flags = UInt32(NFT_CTX_OUTPUT_JSON) | UInt32(NFT_CTX_OUTPUT_TERSE)
+        return try read("list ruleset \(family.rawValue)", flags: flags).first {
+            $0.family == family && $0.name == name
+        }
+    }
+
+    /// Lists one set with its elements.
+    package static func list(_ set: String, in family: Nft.Family, _ table: String) throws(KernelError) -> Nft.Set? {
+        try read("list set \(family.rawValue) \(table) \(set)", flags: UInt32(NFT_CTX_OUTPUT_JSON)).first?.sets.first
+    }
+
+    private static func read(_ command: String, flags: UInt32) throws(KernelError) -> [Nft.Table] {
+        let text = try execute("\(command)\n", flags: flags, step: command)
         do throws(Nft.ReadError) {
             return try Nft.Table.read(json: text)
         } catch {
-            throw KernelError(step: step, reason: .other, detail: error.description)
+            throw KernelError(step: command, reason: .other, detail: error.description)
         }
     }
 

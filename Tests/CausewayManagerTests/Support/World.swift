@@ -114,7 +114,10 @@ final class World: @unchecked Sendable {
     }
 
     var assignment: NodeAssignment? {
-        view.nodes.all.first { _ in true }.flatMap { AssignmentMaker().assignment(for: $0.id, view) }
+        view.nodes.all.first { _ in true }.flatMap { node in
+            var maker = AssignmentMaker()
+            return maker.assignment(for: node.id, view)
+        }
     }
 
     func tasks(_ service: Swarm.Service) -> [Swarm.Task] { view.tasks(of: service.id) }
