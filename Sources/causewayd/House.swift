@@ -57,7 +57,9 @@ struct House: Sendable {
             },
             status: { await agent.report() })
 
-        for problem in await runtime.preflight() { logger.warning("\(problem)") }
+        let preflight = await Outside.preflight(runtime)
+        for missing in preflight.obstacles { logger.error("missing and essential: \(missing)") }
+        for missing in preflight.shortcomings { logger.warning("missing: \(missing)") }
         let group = ServiceGroup(
             configuration: .init(
                 services: [

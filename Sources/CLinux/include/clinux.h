@@ -29,4 +29,7 @@ int clinux_pipe(int ends[2]);
 int clinux_event(void);
 void clinux_event_signal(int descriptor);
 
+/* Loads a program of type BPF_PROG_TYPE_CGROUP_SOCK_ADDR, and lets it go. Returns 0 or errno. */
+int clinux_try_cgroup_program(void);
+
 #endif
