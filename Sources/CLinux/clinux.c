@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int clinux_enter_network_namespace(int descriptor)
@@ -170,4 +173,27 @@ long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid)
 		if (header->cmsg_level == SOL_NETLINK && header->cmsg_type == NETLINK_LISTEN_ALL_NSID)
 			memcpy(nsid, CMSG_DATA(header), sizeof(*nsid));
 	return length;
+}
+
+int clinux_try_cgroup_program(void)
+{
+	/* r0 = 1; exit: let every connection be. */
+	struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attributes;
+	long descriptor;
+
+	memset(&attributes, 0, sizeof(attributes));
+	attributes.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
+	attributes.expected_attach_type = BPF_CGROUP_INET4_CONNECT;
+	attributes.insns = (uint64_t)(uintptr_t)program;
+	attributes.insn_cnt = sizeof(program) / sizeof(program[0]);
+	attributes.license = (uint64_t)(uintptr_t)"GPL";
+	descriptor = syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes));
+	if (descriptor < 0)
+		return errno;
+	close((int)descriptor);
+	return 0;
 }

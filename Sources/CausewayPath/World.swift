@@ -9,6 +9,8 @@ struct World: Sendable {
     private let positions: [UInt64: Int]
     private let owners: [UInt64: Inventory.Owner]
     private let holders: [IPAddress: [Int]]
+    /// Sets that were made ready for look-ups, once for all packets.
+    let sets = CompiledSets()
 
     init(_ inventory: Inventory) {
         self.inventory = inventory

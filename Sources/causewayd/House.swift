@@ -70,7 +70,9 @@ struct House: Sendable {
             starting: { (id) async throws(SwarmError) in try await attached.starting(id) })
 
         if await !manager.isActive() { try await agent.cleanUp() }
-        for problem in await runtime.preflight() { logger.warning("\(problem)") }
+        let preflight = await Outside.preflight(runtime)
+        for missing in preflight.obstacles { logger.error("missing and essential: \(missing)") }
+        for missing in preflight.shortcomings { logger.warning("missing: \(missing)") }
         let group = ServiceGroup(
             configuration: .init(
                 services: [

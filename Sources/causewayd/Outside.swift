@@ -31,9 +31,15 @@ enum Outside {
             },
             hostRoutes: { try await HostFacts.read().routes.map(\.destination).filter { $0.prefixLength > 0 } },
             defaultAddress: address,
-            obstacles: { await runtime.preflight().map(\.description) },
+            obstacles: { await preflight(runtime).obstacles.map(\.description) },
             portHolder: { await portHolder($0, $1, keeper) },
             links: { LinkAddresses.all() })
+    }
+
+    /// What this host has of what a node needs; nothing of it is remembered, because a remedy may have been found.
+    static func preflight(_ runtime: DockerRuntime) async -> Preflight {
+        let kernel = await Preflight.kernel()
+        return Preflight(kernel.results + Preflight.engine(await runtime.preflight()).results)
     }
 
     /// 25 characters of `[0-9a-z]`: 129 random bits, so that none comes twice.

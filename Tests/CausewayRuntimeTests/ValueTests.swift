@@ -57,13 +57,13 @@ import Testing
             """
         let info = try JSONDecoder().decode(EngineInfo.self, from: Data(json.utf8))
 
-        let problems = info.problems(version: EngineVersion(1, 40), runtime: "causeway")
+        let problems = info.problems(apiVersion: "1.40", runtime: "causeway")
 
         #expect(
             problems == [.tooOld("1.40"), .inSwarm("active"), .runtimeMissing("causeway"), .usernsRemap, .rootless])
         #expect(problems.allSatisfy { $0.description.contains(";") || $0.description.contains(":") })
         #expect(problems[2].description.contains("--add-runtime causeway="))
-        #expect(info.problems(version: EngineVersion(1, 41), runtime: "runc").count == 3)
+        #expect(info.problems(apiVersion: "1.41", runtime: "runc").count == 3)
     }
 
     @Test func `a container's state is read from Docker's word`() {

@@ -70,4 +70,7 @@ int clinux_keep_across_exec(int descriptor, int is_kept);
  * of the namespace that it tells of, -1 for the socket's own. */
 long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid);
 
+/* Loads a program of type BPF_PROG_TYPE_CGROUP_SOCK_ADDR, and lets it go. Returns 0 or errno. */
+int clinux_try_cgroup_program(void);
+
 #endif

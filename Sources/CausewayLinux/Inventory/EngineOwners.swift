@@ -63,7 +63,7 @@ package struct EngineOwners: Sendable {
         return (owners.sorted { $0.containerName < $1.containerName }, gaps)
     }
 
-    private func get<T: Decodable>(_ path: String, as type: T.Type) throws(Unavailable) -> T {
+    func get<T: Decodable>(_ path: String, as type: T.Type) throws(Unavailable) -> T {
         let answer = try exchange("GET \(path) HTTP/1.0\r\nHost: docker\r\nConnection: close\r\n\r\n")
         guard let end = answer.firstRange(of: Array("\r\n\r\n".utf8)) else {
             throw Unavailable(
@@ -117,7 +117,6 @@ package struct EngineOwners: Sendable {
 
     private func failure(_ call: String) -> Unavailable {
         Unavailable(
-            description: "no Docker Engine answers at \(socketPath) (\(call): \(String(cString: strerror(errno)))):"
-                + " containers and services are not named")
+            description: "no Docker Engine answers at \(socketPath) (\(call): \(String(cString: strerror(errno))))")
     }
 }

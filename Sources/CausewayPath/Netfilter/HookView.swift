@@ -5,6 +5,7 @@ import CausewayModel
 struct HookView: Sendable {
     let space: NamespaceState
     let routing: Routing
+    let sets: CompiledSets
     let hook: Nft.Chain.Base.Hook
     /// The link it came in by; `nil` for a packet made here.
     let incoming: String?

@@ -138,7 +138,7 @@ extension NftEvaluator {
         guard let set = table.sets.first(where: { $0.name == clean }) else {
             return .unclear("set \(clean), which the table does not have")
         }
-        return CompiledMap(set.elements, kinds: kinds).find(atoms)
+        return view.sets.map(set, kinds, in: table, of: view.space.inode).find(atoms)
     }
 
     /// Keeps a named map at hand while a balancing decision asks it for every slot.
@@ -146,7 +146,7 @@ extension NftEvaluator {
         guard case .set(let name) = map, compiled[name] == nil else { return }
         let clean = name.hasPrefix("@") ? String(name.dropFirst()) : name
         guard let set = table.sets.first(where: { $0.name == clean }) else { return }
-        compiled[name] = CompiledMap(set.elements, kinds: kinds)
+        compiled[name] = view.sets.map(set, kinds, in: table, of: view.space.inode)
     }
 
     private func element(_ key: Nft.Operand, _ map: Nft.Value) -> Lookup<Nft.Element> {

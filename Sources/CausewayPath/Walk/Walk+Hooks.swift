@@ -34,7 +34,7 @@ extension Walk {
 
     func view(_ at: Int, _ hook: Nft.Chain.Base.Hook, _ links: HookLinks) -> HookView {
         var view = HookView(
-            space: world[at], routing: Routing(world[at]), hook: hook, incoming: links.incoming,
+            space: world[at], routing: Routing(world[at]), sets: world.sets, hook: hook, incoming: links.incoming,
             outgoing: links.outgoing, packet: packet)
         if let tracked {
             view.connection = connections[at]?[tracked.index]

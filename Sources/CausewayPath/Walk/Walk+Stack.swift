@@ -52,6 +52,10 @@ extension Walk {
         guard packet.timeToLive > 1 else {
             return refuse(at, "the packet has crossed too many routers", "icmp time-exceeded", .timeToLive)
         }
+        // ip6_forward: a source that means something on its own link only cannot answer beyond it.
+        if packet.source.v6?.isLinkLocal == true {
+            return refuse(at, "a link-local source cannot leave its link", "icmpv6 beyond-scope", nil)
+        }
         packet.timeToLive -= 1
         let both = HookLinks(incoming: link, outgoing: out)
         if let verdict = call(.forward, at, both) { return .end(verdict) }

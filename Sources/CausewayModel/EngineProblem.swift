@@ -1,6 +1,3 @@
-import CausewayEngine
-import CausewayModel
-
 /// Something about the node's Docker Engine that keeps tasks from running, with its remedy.
 package enum EngineProblem: Hashable, Sendable, CustomStringConvertible {
     case unreachable(String)
@@ -33,21 +30,8 @@ package enum EngineProblem: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-extension DockerRuntime {
-    /// What keeps tasks from running here; nothing when all is well.
-    package func preflight() async -> [EngineProblem] {
-        do throws(EngineError) {
-            let version = try await engine.engineVersion()
-            let info: EngineInfo = try await engine.get("/info")
-            return info.problems(version: version, runtime: runtimeName)
-        } catch {
-            return [.unreachable(error.message)]
-        }
-    }
-}
-
 /// What is read of `GET /info`.
-struct EngineInfo: Decodable, Sendable {
+package struct EngineInfo: Decodable, Sendable {
     struct Runtime: Decodable, Sendable {}
     struct Membership: Decodable, Sendable {
         var localNodeState: String?
@@ -64,9 +48,11 @@ struct EngineInfo: Decodable, Sendable {
         case securityOptions = "SecurityOptions"
     }
 
-    func problems(version: EngineVersion, runtime: String) -> [EngineProblem] {
+    /// `apiVersion` as the engine says it: `1.41`.
+    package func problems(apiVersion: String, runtime: String) -> [EngineProblem] {
         var problems: [EngineProblem] = []
-        if version < EngineVersion(1, 41) { problems.append(.tooOld("\(version)")) }
+        let parts = apiVersion.split(separator: ".").compactMap { Int($0) }
+        if parts.count != 2 || (parts[0], parts[1]) < (1, 41) { problems.append(.tooOld(apiVersion)) }
         if let state = swarm?.localNodeState, !["", "inactive"].contains(state) { problems.append(.inSwarm(state)) }
         if runtimes?[runtime] == nil { problems.append(.runtimeMissing(runtime)) }
         // `name=userns`, or `name=seccomp,profile=default`.
