@@ -39,7 +39,7 @@ struct House: Sendable {
             engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
             directory: settings.runDirectory, places: places, logger: labelled("containers"))
         let manager = SwarmManager(
-            store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
+            store: try SQLiteStore(path: settings.storePath),
             environment: Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime),
             logger: labelled("manager"))
         let agent = Agent(
@@ -73,7 +73,7 @@ struct House: Sendable {
                     .init(service: Part { try await agent.run() }),
                     .init(service: Part { await supervisor.run() }),
                     .init(service: Part { await attached.run() }),
-                    .init(service: Part { try await api.run() }),
+                    .init(service: Part { try await api.run { ServiceNotice.send("READY=1") } }),
                     .init(service: Part { try await control.run() }),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
@@ -88,7 +88,9 @@ struct House: Sendable {
         let files = FileManager.default
         try files.createDirectory(
             atPath: settings.stateDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        try files.createDirectory(atPath: settings.runDirectory, withIntermediateDirectories: true)
+        // Group docker has to reach the socket in it.
+        try files.createDirectory(
+            atPath: settings.runDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
     }
 }
 
