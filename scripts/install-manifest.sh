@@ -8,7 +8,6 @@
 #   daemon-json BEFORE AFTER     digests of Docker's configuration; BEFORE is `absent` if there was none
 state=/var/lib/causeway
 manifest=$state/installed
-install_lock=/run/causeway-install.lock
 
 # recorded WORD: the newest line's value, or nothing.
 recorded() { [ ! -e "$manifest" ] || awk -v word="$1" '$1 == word { $1 = ""; value = substr($0, 2) } END { print value }' "$manifest"; }
@@ -30,9 +29,9 @@ is_changed() { [ "$(digest "$1")" != "$(recorded_digest "$1")" ]; }
 
 has_systemd() { [ -d /run/systemd/system ]; }
 
-# Two at once would undo each other.
+# Two at once would undo each other. The folder is locked, so that no file is left behind.
 one_at_a_time() {
-    exec 9>"$install_lock"
+    exec 9</run
     flock --nonblock 9 || fail "another scripts/install or scripts/uninstall is at work; wait for it"
 }
 
@@ -99,22 +98,23 @@ keep_operators_changes() {
     fi
 }
 
-# remove_recorded_files [--force]: removes our files, and the folders that were made for them and are empty.
-#
-# A file that somebody changed stays, unless forced.
+# Our files that are not as they were put in place.
+changed_files() {
+    local path
+    while read -r path; do
+        if [ -e "$path" ] && is_changed "$path"; then echo "$path"; fi
+    done < <(recorded_files)
+}
+
+# Removes our files, and the folders that were made for them and are empty.
 remove_recorded_files() {
     local path
     while read -r path; do
-        if [ ! -e "$path" ]; then
-            say "gone already   $path"
-        elif [ "${1:-}" != --force ] && is_changed "$path"; then
-            say "CHANGED, left  $path"
-            continue
-        fi
+        [ -e "$path" ] || say "gone already: $path"
         rm -f "$path" "$path.causeway-new"
     done < <(recorded_files)
     while read -r path; do
-        rmdir "$path" 2>/dev/null || [ ! -d "$path" ] || say "not empty, left $path"
+        rmdir "$path" 2>/dev/null || [ ! -d "$path" ] || say "not empty, and left: $path"
     done < <(recorded_folders)
 }
 

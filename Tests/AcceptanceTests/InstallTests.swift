@@ -48,10 +48,10 @@ extension Acceptance {
             let said = try await onMachineWithSystemd(
                 """
                 refused() {
-                    everything >/run/own/before
+                    files >/run/own/before
                     ! scripts/install --from "$bin" >/run/own/said 2>&1 || { echo "installed despite: $1"; exit 1; }
                     grep -q "$1" /run/own/said || { echo "not said: $1"; cat /run/own/said; exit 1; }
-                    everything | diff -U0 /run/own/before -
+                    files | diff -U0 /run/own/before -
                 }
                 mkdir -p /etc/docker
                 echo '{ "debug": ' >/etc/docker/daemon.json
@@ -83,7 +83,7 @@ extension Acceptance {
                 """
                 scripts/install --from "$bin"
                 [ "$(stat -c %a /etc/docker/daemon.json)" = 644 ]
-                jq '.debug = true' /etc/docker/daemon.json >/run/own/new && cp /run/own/new /etc/docker/daemon.json
+                jq '.debug = true' /etc/docker/daemon.json >/run/own/new; cp /run/own/new /etc/docker/daemon.json
                 echo '# mine' >>/etc/systemd/system/causewayd.service
                 export DOCKER_HOST=unix:///run/causeway/docker.sock
                 docker swarm init --advertise-addr 198.51.100.2 >/dev/null
@@ -91,13 +91,15 @@ extension Acceptance {
 
                 systemctl stop causewayd
                 rm /usr/local/bin/causewayd
-                scripts/uninstall >/run/own/said
+                ! scripts/uninstall </dev/null >/run/own/said 2>&1
+                grep -q 'causewayd.service was changed since it was installed' /run/own/said
+                nft list table inet causeway >/dev/null
+                scripts/uninstall --force >/run/own/said
                 grep -q 'left: table inet causeway' /run/own/said || { cat /run/own/said; exit 1; }
-                grep -q 'CHANGED, left  /etc/systemd/system/causewayd.service' /run/own/said
                 [ "$(jq -c . /etc/docker/daemon.json)" = '{"debug":true}' ]
                 ! nft list table inet causeway 2>/dev/null
                 [ ! -e /var/lib/causeway ]
-                rm /etc/systemd/system/causewayd.service
+                [ ! -e /etc/systemd/system/causewayd.service ]
                 echo as it should be
                 """)
 
@@ -108,13 +110,21 @@ extension Acceptance {
         private func onMachineWithSystemd(_ script: String) async throws -> Command.Said {
             let whole = """
                 set -euo pipefail; cd '\(Machine.root.path)'; . scripts/lib.sh
-                # Files by path, kind, mode, owner and content; then the network and the engine.
+                # All that was made, changed or removed in this machine's own folders since it was started: each file
+                # with mode, owner and content, each folder that is new; then /run.
+                files() {
+                    local folder
+                    for folder in etc usr/local var/lib; do
+                        cd "/run/own/$folder/upper"
+                        find . -path ./systemd -prune -o ! -type d -printf "$folder %p %y %m %u:%g %l\\n"
+                        find . -path ./systemd -prune -o -type f -exec sha256sum '{}' +
+                        find . -mindepth 1 -type d | while read -r path; do [ -d "../lower/$path" ] || ls -ld "$path"; done
+                    done | sort
+                    cd '\(Machine.root.path)'
+                    find /run -maxdepth 1 ! -path '/run/docker*' ! -path /run/containerd ! -path /run -printf '%p %y %m %u:%g\\n' | sort
+                }
                 everything() {
-                    find /etc /usr/local/bin /usr/local/share /var/lib /run -xdev \
-                        -regextype egrep -regex '/run/(own|docker|containerd|systemd|log|netns)|/var/lib/docker(-own)?' -prune \
-                        -o -regex '/run|/run/(docker.*|machine-id)|/var/lib/systemd/.*' \
-                        -o -type f -printf '%p %m %u:%g ' -exec sha256sum '{}' ';' \
-                        -o -printf '%p %y %m %u:%g\\n' | sort
+                    files
                     network_state
                     engine_state /run/docker.sock
                 }
