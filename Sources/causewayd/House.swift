@@ -38,8 +38,9 @@ struct House: Sendable {
         let runtime = DockerRuntime(
             engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
             directory: settings.runDirectory, places: places, logger: labelled("containers"))
+        let store = try SQLiteStore(path: settings.storePath)
         let manager = SwarmManager(
-            store: try SQLiteStore(path: settings.storePath),
+            store: store,
             environment: Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime),
             logger: labelled("manager"))
         let agent = Agent(
@@ -57,15 +58,26 @@ struct House: Sendable {
         surface.version = Release.version
         let api = EngineServer(
             surface, control: manager, engine: engine, logger: labelled("api"), now: { .now })
+        let metrics = NodeMetrics(
+            .init(
+                store: store, storePath: settings.storePath, api: surface.stopwatch, engine: engine,
+                recordSysctls: { try await node.recordSysctls($0) }, others: { await agent.count(into: &$0) }),
+            logger: labelled("metrics"))
         let control = ControlServer(
             socketPath: settings.controlSocket, logger: labelled("control"),
             plan: {
                 try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) }
             },
             status: { await agent.report() },
-            starting: { (id) async throws(SwarmError) in try await attached.starting(id) })
+            starting: { (id) async throws(SwarmError) in try await attached.starting(id) },
+            metrics: { await metrics.page() })
 
         for problem in await runtime.preflight() { logger.warning("\(problem)") }
+        let scraped = settings.metricsAddress.map { address in
+            MetricsServer(host: address.host, port: Int(address.port), logger: labelled("metrics")) {
+                await metrics.page()
+            }
+        }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
@@ -75,7 +87,7 @@ struct House: Sendable {
                     .init(service: Part { await attached.run() }),
                     .init(service: Part { try await api.run { ServiceNotice.send("READY=1") } }),
                     .init(service: Part { try await control.run() }),
-                ],
+                ] + (scraped.map { server in [.init(service: Part { try await server.run() })] } ?? []),
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         logger.info("ready", metadata: ["socket": "\(settings.socket)"])
         try await group.run()

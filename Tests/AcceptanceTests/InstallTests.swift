@@ -33,6 +33,8 @@ extension Acceptance {
                 ! grep -v ok /run/own/calls
                 [ "$(wc -l </run/own/calls)" -gt 20 ]
                 unset DOCKER_HOST
+                curl --silent --fail --unix-socket /run/causeway/control.sock http://causeway/metrics >/run/own/metrics
+                grep -q '^causeway_build_info' /run/own/metrics
 
                 step remove
                 ! scripts/uninstall </dev/null

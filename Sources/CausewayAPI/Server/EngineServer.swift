@@ -1,4 +1,5 @@
 import CausewayEngine
+import CausewayMetrics
 import CausewayModel
 import Logging
 import NIOCore
@@ -20,6 +21,9 @@ package final class EngineServer: Sendable {
         package var bodyLimit = 16 << 20
         /// How long Docker Engine may take to ask a registry for an image's digest.
         package var registryLimit = Duration.seconds(3)
+
+        /// Times the calls that are answered here.
+        package var stopwatch = Stopwatch()
 
         package init(socketPath: String) { self.socketPath = socketPath }
     }
@@ -45,17 +49,18 @@ package final class EngineServer: Sendable {
         self.engine = engine
         self.logger = logger
         let backends = Backends(control: control, engine: engine, logger: logger)
-        routes = RouteTable(
+        let all =
             SystemRoutes(backends: backends, causewayVersion: configuration.version).routes
-                + SwarmRoutes(backends: backends).routes
-                + NodeRoutes(backends: backends).routes
-                + NetworkRoutes(backends: backends).routes
-                + ServiceRoutes(backends: backends).routes
-                + LogRoutes(backends: backends).routes
-                + TaskRoutes(backends: backends).routes
-                + SecretRoutes(backends: backends).routes
-                + EventRoutes(backends: backends, now: now).routes
-                + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes)
+            + SwarmRoutes(backends: backends).routes
+            + NodeRoutes(backends: backends).routes
+            + NetworkRoutes(backends: backends).routes
+            + ServiceRoutes(backends: backends).routes
+            + LogRoutes(backends: backends).routes
+            + TaskRoutes(backends: backends).routes
+            + SecretRoutes(backends: backends).routes
+            + EventRoutes(backends: backends, now: now).routes
+            + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes
+        routes = RouteTable(all.map { $0.measured(by: configuration.stopwatch) })
     }
 
     /// Serves until the task is cancelled or ``shutdown()`` is called; then every connection is closed.
