@@ -41,6 +41,7 @@ let ground: [Target] = [
 /// Values and deciders: no package beyond the toolchain, so that they build and test in seconds.
 let deciders: [Target] = [
     .target(name: "CausewayModel", swiftSettings: strict),
+    .target(name: "CausewayMetrics", swiftSettings: strict),
     .target(name: "CausewayKernel", dependencies: ["CausewayModel"], swiftSettings: strict),
     .target(name: "CausewayPath", dependencies: ["CausewayModel", "CausewayKernel"], swiftSettings: strict),
     .target(name: "CausewayAgent", dependencies: ["CausewayModel", "CausewayKernel", log], swiftSettings: strict),
@@ -59,12 +60,15 @@ let edges: [Target] = [
         name: "CausewayKeeper", dependencies: ["CausewayModel", "CausewaySockets", "CausewayDNS", "CLinux", log],
         swiftSettings: strict),
     .target(name: "CausewaySession", dependencies: ["CausewayModel"] + certificates, swiftSettings: strict),
-    .target(name: "CausewayEngine", dependencies: ["CausewayModel", log, httpClient] + nio, swiftSettings: strict),
+    .target(
+        name: "CausewayEngine", dependencies: ["CausewayModel", "CausewayMetrics", log, httpClient] + nio,
+        swiftSettings: strict),
     .target(
         name: "CausewayRuntime", dependencies: ["CausewayModel", "CausewayEngine", log] + nio, swiftSettings: strict),
     .target(
         name: "CausewayAPI",
-        dependencies: ["CausewayModel", "CausewayEngine", log, httpClient, collections] + nio + hummingbird,
+        dependencies: ["CausewayModel", "CausewayEngine", "CausewayMetrics", log, httpClient, collections] + nio
+            + hummingbird,
         swiftSettings: strict),
 ]
 
@@ -74,7 +78,7 @@ let doors: [Target] = [
         name: "causewayd",
         dependencies: [
             "CausewayModel", "CausewayKernel", "CausewayStore", "CausewayManager", "CausewayAgent", "CausewayLinux",
-            "CausewayKeeper", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI",
+            "CausewayKeeper", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI", "CausewayMetrics",
             log, arguments, configuration,
         ] + lifecycle,
         swiftSettings: strict),
@@ -92,6 +96,12 @@ let tests: [Target] = [
     .target(
         name: "CausewayTestKit", dependencies: ["CausewayModel", "CausewayKernel", "CausewayLinux"],
         swiftSettings: strict),
+    .testTarget(
+        name: "CausewayMetricsTests", dependencies: ["CausewayMetrics", "CausewayTestKit"], swiftSettings: strict),
+    .testTarget(
+        name: "CausewayDaemonTests",
+        dependencies: ["causewayd", "CausewayModel", "CausewayStore", "CausewayLinux", log],
+        swiftSettings: strict),
     .testTarget(name: "CausewayModelTests", dependencies: ["CausewayModel"], swiftSettings: strict),
     .testTarget(
         name: "CausewayKernelTests", dependencies: ["CausewayModel", "CausewayKernel"],
@@ -104,7 +114,7 @@ let tests: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "CausewayManagerTests",
-        dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", "CausewaySession"],
+        dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", "CausewaySession", grdb],
         swiftSettings: strict),
     .testTarget(
         name: "CausewayLinuxTests",

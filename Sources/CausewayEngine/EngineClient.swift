@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import CausewayMetrics
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
@@ -20,6 +21,8 @@ package final class EngineClient: Sendable {
     }
 
     package let socketPath: String
+    /// Times the calls, but for streams, which take as long as somebody listens.
+    package let stopwatch = Stopwatch()
     private let http: HTTPClient
     /// Each stream holds its connection for as long as somebody listens, so theirs are not counted with the others.
     private let streaming: HTTPClient
@@ -172,10 +175,16 @@ package final class EngineClient: Sendable {
     }
 
     private func perform(_ request: HTTPClientRequest, timeout: Duration?) async throws(EngineError) -> Reply {
+        let start = ContinuousClock.now
+        var status = "none"
+        defer {
+            stopwatch.add(["method": request.method.rawValue, "status": status], ContinuousClock.now - start)
+        }
         do {
             let deadline = timeout.map { NIODeadline.now() + TimeAmount($0) } ?? .distantFuture
             let response = try await http.execute(request, deadline: deadline)
             let body = try await response.body.collect(upTo: bodyLimit)
+            status = "\(response.status.code / 100)xx"
             return Reply(status: Int(response.status.code), headers: response.headers, body: body)
         } catch {
             throw failure(error)

@@ -20,6 +20,8 @@ struct TaskFiles: Sendable {
             try FileManager.default.createDirectory(
                 atPath: "\(directory)/tasks/\(task)", withIntermediateDirectories: true)
             try Data(text.utf8).write(to: URL(filePath: path))
+            // A container's programs read it, whoever they run as.
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
         }
     }
 

@@ -20,7 +20,7 @@ package final class SQLiteStore: Store {
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-            try SQLiteSchema.migrator.migrate(queue)
+            try SQLiteSchema.update(queue, path: path)
             feed = StoreFeed(try queue.read(SQLiteSchema.load))
         } catch {
             throw SwarmError(.internal, "cannot open the store \(path): \(error)")

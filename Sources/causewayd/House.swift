@@ -40,8 +40,9 @@ struct House: Sendable {
             directory: settings.runDirectory, places: places, logger: labelled("containers"))
         let keeper = KeeperClient(settings.keeper, log: labelled("keeper"))
         await keeper.find()
+        let store = try SQLiteStore(path: settings.storePath)
         let manager = SwarmManager(
-            store: try SQLiteStore(path: "\(settings.stateDirectory)/swarm.sqlite"),
+            store: store,
             environment: Outside.environment(
                 settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper),
             logger: labelled("manager"))
@@ -61,18 +62,29 @@ struct House: Sendable {
         surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         let api = EngineServer(
             surface, control: manager, containers: manager, engine: engine, logger: labelled("api"), now: { .now })
+        let metrics = NodeMetrics(
+            .init(
+                store: store, storePath: settings.storePath, api: surface.stopwatch, engine: engine,
+                recordSysctls: { try await node.recordSysctls($0) }, others: { await agent.count(into: &$0) }),
+            logger: labelled("metrics"))
         let control = ControlServer(
             socketPath: settings.controlSocket, logger: labelled("control"),
             plan: {
                 try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) }
             },
             status: { await agent.report() },
-            starting: { (id) async throws(SwarmError) in try await attached.starting(id) })
+            starting: { (id) async throws(SwarmError) in try await attached.starting(id) },
+            metrics: { await metrics.page() })
 
         if await !manager.isActive() { try await agent.cleanUp() }
         let preflight = await Outside.preflight(runtime)
         for missing in preflight.obstacles { logger.error("missing and essential: \(missing)") }
         for missing in preflight.shortcomings { logger.warning("missing: \(missing)") }
+        let scraped = settings.metricsAddress.map { address in
+            MetricsServer(host: address.host, port: Int(address.port), logger: labelled("metrics")) {
+                await metrics.page()
+            }
+        }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
@@ -80,9 +92,9 @@ struct House: Sendable {
                     .init(service: Part { try await agent.run() }),
                     .init(service: Part { await supervisor.run() }),
                     .init(service: Part { await attached.run() }),
-                    .init(service: Part { try await api.run() }),
+                    .init(service: Part { try await api.run { ServiceNotice.send("READY=1") } }),
                     .init(service: Part { try await control.run() }),
-                ],
+                ] + (scraped.map { server in [.init(service: Part { try await server.run() })] } ?? []),
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         logger.info("ready", metadata: ["socket": "\(settings.socket)"])
         try await group.run()
@@ -96,7 +108,9 @@ struct House: Sendable {
         let files = FileManager.default
         try files.createDirectory(
             atPath: settings.stateDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        try files.createDirectory(atPath: settings.runDirectory, withIntermediateDirectories: true)
+        // Group docker has to reach the socket in it.
+        try files.createDirectory(
+            atPath: settings.runDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
     }
 }
 

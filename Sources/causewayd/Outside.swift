@@ -117,8 +117,10 @@ extension Timestamp {
 /// This node's identifier: drawn once for its state folder, kept across restarts and across swarms, so that its
 /// containers are known for its own whatever happened in between.
 enum NodeIdentity {
+    static func path(_ stateDirectory: String) -> String { "\(stateDirectory)/node-id" }
+
     static func read(stateDirectory: String) throws -> Swarm.ID {
-        let path = "\(stateDirectory)/node-id"
+        let path = path(stateDirectory)
         if let data = FileManager.default.contents(atPath: path), let text = String(bytes: data, encoding: .utf8) {
             let id = text.trimmingCharacters(in: .whitespacesAndNewlines)
             guard id.count == 25, id.allSatisfy({ $0.isASCII && ($0.isNumber || $0.isLowercase) }) else {
@@ -129,7 +131,11 @@ enum NodeIdentity {
             return id
         }
         let id = Outside.newID()
-        try Data("\(id)\n".utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try write(id, stateDirectory: stateDirectory)
         return id
+    }
+
+    static func write(_ id: Swarm.ID, stateDirectory: String) throws {
+        try Data("\(id)\n".utf8).write(to: URL(fileURLWithPath: path(stateDirectory)), options: .atomic)
     }
 }

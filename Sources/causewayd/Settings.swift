@@ -19,6 +19,11 @@ struct Settings: Sendable {
     /// Empty: the machine's own.
     var hostname: String
     var logLevel: Logger.Level
+    var logFormat: LogFormat
+    /// Where `/metrics` is served beside the control socket; `nil`: nowhere.
+    var metricsAddress: ListenAddress?
+
+    var storePath: String { "\(stateDirectory)/swarm.sqlite" }
 
     /// Reads all three sources.
     ///
@@ -36,6 +41,17 @@ struct Settings: Sendable {
             throw ValidationError(
                 "log level '\(level)' is not known; use trace, debug, info, notice, warning, error or critical")
         }
+        let format = reader.string(forKey: "log.format", default: LogFormat.text.rawValue)
+        guard let logFormat = LogFormat(rawValue: format) else {
+            throw ValidationError("log format '\(format)' is not known; use text or json")
+        }
+        let metrics = reader.string(forKey: "metrics.address", default: "")
+        let metricsAddress = ListenAddress(metrics)
+        guard metrics.isEmpty || metricsAddress != nil else {
+            throw ValidationError(
+                "metrics address '\(metrics)' is not understood; give ADDRESS:PORT, such as 127.0.0.1:9323 or [::1]:9323"
+            )
+        }
         let runDirectory = reader.string(forKey: "run.directory", default: "/run/causeway")
         return Settings(
             socket: reader.string(forKey: "socket", default: "\(runDirectory)/docker.sock"),
@@ -46,7 +62,7 @@ struct Settings: Sendable {
             keeperSocket: reader.string(forKey: "keeper.socket", default: "\(runDirectory)/keeper.sock"),
             startsKeeper: reader.bool(forKey: "keeper.start", default: true),
             hostname: reader.string(forKey: "hostname", default: ""),
-            logLevel: logLevel)
+            logLevel: logLevel, logFormat: logFormat, metricsAddress: metricsAddress)
     }
 
     static let defaultFile = "/etc/causeway/causewayd.json"
@@ -88,14 +104,41 @@ struct Flags: ParsableArguments {
     @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
     var logLevel: String?
 
+    @Option(help: "text, or json: one object on each line (default: text).")
+    var logFormat: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Serves /metrics on TCP too, for Prometheus; everybody who reaches the address can read (default: nowhere).",
+            valueName: "address:port"))
+    var metricsAddress: String?
+
     var values: [AbsoluteConfigKey: ConfigValue] {
         let all: [(AbsoluteConfigKey, String?)] = [
             ("socket", socket), ("control.socket", controlSocket), ("state.directory", stateDirectory),
             ("run.directory", runDirectory), ("engine.socket", engineSocket), ("hostname", hostname),
             ("log.level", logLevel), ("keeper.socket", keeperSocket), ("keeper.start", keeperStart),
+            ("log.level", logLevel), ("log.format", logFormat), ("metrics.address", metricsAddress),
         ]
         return all.reduce(into: [:]) { values, pair in
             if let value = pair.1 { values[pair.0] = ConfigValue(stringLiteral: value) }
         }
+    }
+}
+
+/// An address and a port to listen on: `127.0.0.1:9323`, `[::1]:9323`.
+struct ListenAddress: Hashable, Sendable {
+    var host: String
+    var port: UInt16
+
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0
+        else { return nil }
+        var host = String(text[..<colon])
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = String(host.dropFirst().dropLast()) }
+        guard let address = IPAddress(host), (address.v6 != nil) == isBracketed else { return nil }
+        self.host = host
+        self.port = port
     }
 }

@@ -12,7 +12,7 @@ import Testing
     /// The slow look never comes by itself: what is repaired is repaired because it was told.
     private func withAgent(_ body: (Agent) async throws -> Void) async throws {
         let agent = Agent(
-            source: source, node: node, names: FakeNames(), logger: Logger(label: "test"), auditInterval: .seconds(600))
+            source: source, node: node, keeper: FakeKeeper(), logger: Logger(label: "test"), auditInterval: .seconds(600))
         let running = Task { try await agent.run() }
         defer { running.cancel() }
         await source.send(Shop.assignment())
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test func `what was left of a swarm goes when there is none, and only if something was`() async throws {
-        let agent = Agent(source: source, node: node, names: FakeNames(), logger: Logger(label: "test"))
+        let agent = Agent(source: source, node: node, keeper: FakeKeeper(), logger: Logger(label: "test"))
         try await node.createNamespace("cw-left.1.abcdefgh")
         try await agent.cleanUp()
         #expect(await node.kernels.count == 1)

@@ -2,6 +2,7 @@ import CausewayKernel
 import CausewayLinux
 import CausewayModel
 import CausewayTestKit
+import Glibc
 import Testing
 
 @Suite(.enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"))
@@ -35,5 +36,58 @@ struct `Conntrack entries` {
         #expect(!left.contains { $0.reply.source == first })
         #expect(left.contains { $0.original.destination == second })
         #expect(try await conntrack.deleteFlows(protocol: .tcp, towards: second) == 0)
+    }
+
+    @Test func `ten thousand connections are counted when they end, and while they last`() async throws {
+        let there = try await TestNamespace("linux-fc")
+        let backend = try #require(IPAddress("127.0.0.2"))
+        try await there.shell(
+            """
+            sysctl -qw net.netfilter.nf_conntrack_acct=1
+            nft add table ip t
+            nft 'add chain ip t o { type nat hook output priority -100; }'
+            nft add rule ip t o ip daddr 192.0.2.0/24 udp dport 9 dnat to 127.0.0.2:99
+            ip route add 192.0.2.0/24 dev lo
+            """)
+        let counter = try await FlowCounter(there.namespace)
+        // Each address and port of the caller is a flow of its own.
+        try await there.namespace.perform {
+            var packet = [UInt8](repeating: 0x41, count: 72)
+            for number in 0..<10_000 {
+                let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+                defer { close(socket) }
+                var target = sockaddr_in()
+                target.sin_family = sa_family_t(AF_INET)
+                target.sin_port = UInt16(9).bigEndian
+                target.sin_addr.s_addr = (0xc000_0200 + UInt32(number % 250) + 1).bigEndian
+                _ = withUnsafePointer(to: &target) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        sendto(socket, &packet, packet.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
+                }
+            }
+        }
+
+        let start = ContinuousClock.now
+        let live = try #require(try await counter.live()[backend])
+        print("10,000 connections are read in \(ContinuousClock.now - start)")
+        #expect(live.known.connections == 10_000)
+        #expect(live.open == 10_000)
+        #expect(live.known.bytesIn == 10_000 * 100)
+        #expect(counter.drain().isEmpty)
+
+        try await there.run("conntrack", "-F")
+
+        var ended = FlowCounter.Counts()
+        for _ in 0..<100 where ended.connections < 10_000 {
+            try await Task.sleep(for: .milliseconds(50))
+            ended = counter.drain().reduce(into: ended) { sum, found in
+                sum.connections += found.value.connections
+                sum.bytesIn += found.value.bytesIn
+            }
+        }
+        #expect(ended.connections == 10_000)
+        #expect(ended.bytesIn == 10_000 * 100)
+        #expect(counter.losses == 0)
     }
 }

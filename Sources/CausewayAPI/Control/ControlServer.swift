@@ -1,11 +1,13 @@
 import CausewayModel
+import Glibc
 import Hummingbird
 import Logging
 import NIOCore
 
 /// Answers the `causeway` command on a unix socket of its own: what the agent would change, and how it stands.
 ///
-/// Apart from Docker's API, because these are not Docker's words. Routes: `GET /plan`, `GET /status`; both JSON. And
+/// Apart from Docker's API, because these are not Docker's words. Routes: `GET /plan`, `GET /status`, both JSON;
+/// `GET /metrics`, for Prometheus. And
 /// `POST /containers/ID/start`, by which `causeway-oci` says that a container is about to run: 204, 404 for one that is
 /// not on our networks, 409 with the reason as text when it may not run now.
 package struct ControlServer: Sendable {
@@ -43,16 +45,20 @@ package struct ControlServer: Sendable {
     private let status: @Sendable () async -> Status
     private let starting: @Sendable (String) async throws(SwarmError) -> Bool
 
+    private let metrics: (@Sendable () async -> String)?
+
     package init(
         socketPath: String, logger: Logger, plan: @escaping @Sendable () async throws -> [NamespacePlan],
         status: @escaping @Sendable () async -> Status,
-        starting: @escaping @Sendable (String) async throws(SwarmError) -> Bool = { _ in false }
+        starting: @escaping @Sendable (String) async throws(SwarmError) -> Bool = { _ in false },
+        metrics: (@Sendable () async -> String)? = nil
     ) {
         self.socketPath = socketPath
         self.logger = logger
         self.plan = plan
         self.status = status
         self.starting = starting
+        self.metrics = metrics
     }
 
     /// Serves until cancelled or shut down gracefully.
@@ -77,8 +83,19 @@ package struct ControlServer: Sendable {
                 return Response(status: .conflict, body: .init(byteBuffer: ByteBuffer(string: error.message)))
             }
         }
+        if let metrics { MetricsServer.addRoute(to: router, metrics) }
+        let socketPath = socketPath
+        let logger = logger
         let application = Application(
-            router: router, configuration: .init(address: .unixDomainSocket(path: socketPath)), logger: logger)
+            router: router, configuration: .init(address: .unixDomainSocket(path: socketPath)),
+            onServerRunning: { _ in
+                // Until then the daemon's umask keeps everybody else out.
+                if chmod(socketPath, 0o600) != 0 {
+                    logger.error(
+                        "cannot set the mode of the control socket; stop who else may reach its folder",
+                        metadata: ["socket": "\(socketPath)", "error": "\(String(cString: strerror(errno)))"])
+                }
+            }, logger: logger.quieter)
         try await application.run()
     }
 

@@ -5,12 +5,14 @@ struct Route: Sendable {
     typealias Handler = @Sendable (APIRequest) async throws(APIError) -> APIReply
 
     let method: String
+    let path: String
     let pattern: PathPattern
     let handler: Handler
 
     /// `path`: `/services/{id}/update`; `{name...}` catches one or more segments.
     init(_ method: String, _ path: String, _ handler: @escaping Handler) {
         self.method = method
+        self.path = path
         pattern = PathPattern(path)
         self.handler = handler
     }

@@ -1,4 +1,5 @@
 import CausewayEngine
+import CausewayMetrics
 import CausewayModel
 import Logging
 import NIOCore
@@ -22,6 +23,9 @@ package final class EngineServer: Sendable {
         package var hostsFolder = "/var/lib/causeway/hosts"
         /// How long Docker Engine may take to ask a registry for an image's digest.
         package var registryLimit = Duration.seconds(3)
+
+        /// Times the calls that are answered here.
+        package var stopwatch = Stopwatch()
 
         package init(socketPath: String) { self.socketPath = socketPath }
     }
@@ -50,7 +54,7 @@ package final class EngineServer: Sendable {
         let files = HostsFiles(folder: configuration.hostsFolder)
         let facts = ContainerFacts(engine: engine)
         let events = NetworkEvents()
-        routes = RouteTable(
+        let all =
             SystemRoutes(backends: backends, causewayVersion: configuration.version).routes
                 + SwarmRoutes(backends: backends).routes
                 + NodeRoutes(backends: backends).routes
@@ -62,7 +66,8 @@ package final class EngineServer: Sendable {
                 + TaskRoutes(backends: backends).routes
                 + SecretRoutes(backends: backends).routes
                 + EventRoutes(backends: backends, networkEvents: events, now: now).routes
-                + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes)
+                + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes
+        routes = RouteTable(all.map { $0.measured(by: configuration.stopwatch) })
     }
 
     /// Serves until the task is cancelled or ``shutdown()`` is called; then every connection is closed.

@@ -42,6 +42,11 @@ package struct Conntrack: Sendable {
         package var status: UInt32
         /// What the kernel calls this entry, to delete it and no other.
         package var id: UInt32
+        /// Counted only while `net.netfilter.nf_conntrack_acct` is 1.
+        package var originalBytes: UInt64 = 0
+        package var replyBytes: UInt64 = 0
+        /// The kernel's `TCP_CONNTRACK_…`; `nil` for other protocols.
+        package var tcpState: UInt8?
     }
 
     package let namespace: NetworkNamespace
@@ -98,7 +103,7 @@ package struct Conntrack: Sendable {
 
     // MARK: wire
 
-    private struct Entry {
+    struct Entry {
         var flow: Flow
         /// CTA_TUPLE_ORIG as the kernel wrote it.
         var original: ArraySlice<UInt8>
@@ -133,7 +138,7 @@ package struct Conntrack: Sendable {
         }
     }
 
-    private static func entry(_ message: NetlinkMessage) throws(NetlinkReader.Malformed) -> Entry? {
+    static func entry(_ message: NetlinkMessage) throws(NetlinkReader.Malformed) -> Entry? {
         var reader = NetlinkReader(message.payload)
         let family = try reader.read(UInt8.self)
         _ = try reader.take(3)
@@ -142,12 +147,22 @@ package struct Conntrack: Sendable {
             let original = try tuple(attributes.nested(UInt16(CTA_TUPLE_ORIG.rawValue))),
             let reply = try tuple(attributes.nested(UInt16(CTA_TUPLE_REPLY.rawValue)))
         else { return nil }
-        let flow = Flow(
+        var flow = Flow(
             original: original, reply: reply, zone: try attributes.bigInteger(UInt16(CTA_ZONE.rawValue)) ?? 0,
             mark: try attributes.bigInteger(UInt16(CTA_MARK.rawValue)) ?? 0,
             status: try attributes.bigInteger(UInt16(CTA_STATUS.rawValue)) ?? 0,
             id: try attributes.bigInteger(UInt16(CTA_ID.rawValue)) ?? 0)
+        flow.originalBytes = try bytes(attributes, UInt16(CTA_COUNTERS_ORIG.rawValue))
+        flow.replyBytes = try bytes(attributes, UInt16(CTA_COUNTERS_REPLY.rawValue))
+        flow.tcpState = try attributes.nested(UInt16(CTA_PROTOINFO.rawValue))
+            .nested(UInt16(CTA_PROTOINFO_TCP.rawValue)).integer(UInt16(CTA_PROTOINFO_TCP_STATE.rawValue))
         return Entry(flow: flow, original: raw, family: family)
+    }
+
+    private static func bytes(
+        _ attributes: NetlinkAttributes, _ direction: UInt16
+    ) throws(NetlinkReader.Malformed) -> UInt64 {
+        try attributes.nested(direction).bigInteger(UInt16(CTA_COUNTERS_BYTES.rawValue)) ?? 0
     }
 
     private static func tuple(_ attributes: NetlinkAttributes) throws(NetlinkReader.Malformed) -> Tuple? {

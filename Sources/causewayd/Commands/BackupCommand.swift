@@ -1,0 +1,99 @@
+import ArgumentParser
+import CausewayModel
+import CausewayStore
+import Foundation
+
+/// The command `causewayd backup FILE`.
+struct BackupCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backup",
+        abstract: "Copies the store, consistent, while the daemon runs or not.",
+        discussion: """
+            The copy holds all that the swarm is: services, networks, addresses, and its keys. It is readable by root
+            alone; keep it so.
+
+            Example:
+              causewayd backup /root/swarm-$(date +%F).sqlite
+            """)
+
+    @Argument(help: "The file to write; it must not be there yet.")
+    var file: String
+
+    @OptionGroup var flags: Flags
+
+    func run() async throws {
+        let settings = try await Settings.read(flags: flags)
+        try StoreFile(path: settings.storePath).copy(to: file)
+        let revision = try StoreFile(path: file).read()?.snapshot.revision ?? 0
+        print("\(file): the store at revision \(revision)")
+    }
+}
+
+/// The command `causewayd restore FILE`.
+struct RestoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore",
+        abstract: "Puts a copy that `causewayd backup` made into the place of the store.",
+        discussion: """
+            The daemon must not run. The store that was there is kept beside it, as swarm.sqlite.before-restore-TIME.
+            When the daemon starts, tasks that the copy does not know are removed, and those that it misses are started.
+
+            On a new machine the node takes the identity that it has in the copy.
+
+            Example:
+              systemctl stop causewayd
+              causewayd restore /root/swarm-2026-11-23.sqlite
+              systemctl start causewayd
+            """)
+
+    @Argument(help: "The copy to restore.")
+    var file: String
+
+    @OptionGroup var flags: Flags
+
+    func run() async throws {
+        let settings = try await Settings.read(flags: flags)
+        guard let contents = try StoreFile(path: file).read() else {
+            throw SwarmError(.notFound, "there is no file '\(file)'")
+        }
+        try makeDirectory(settings.stateDirectory)
+        let lock = try StateLock(directory: settings.stateDirectory)
+        defer { lock.release() }
+        try adoptIdentity(of: contents.snapshot, settings)
+        let store = StoreFile(path: settings.storePath)
+        let aside = try store.setAside(
+            as: "\(settings.storePath).before-restore-\(Timestamp.now.description.filter { $0 != ":" })")
+        do {
+            try StoreFile(path: file).copy(to: settings.storePath)
+        } catch {
+            if let aside { _ = try StoreFile(path: aside).setAside(as: settings.storePath) }
+            throw error
+        }
+        print("\(settings.storePath): the store at revision \(contents.snapshot.revision)")
+        if let aside { print("\(aside): the store that was there before") }
+    }
+
+    private func makeDirectory(_ path: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    /// A machine without an identity takes the one that the copy's only node has.
+    private func adoptIdentity(of snapshot: StoreSnapshot, _ settings: Settings) throws {
+        let nodes = snapshot.nodes.all.map(\.id).sorted()
+        guard FileManager.default.fileExists(atPath: NodeIdentity.path(settings.stateDirectory)) else {
+            if let only = nodes.first, nodes.count == 1 {
+                try NodeIdentity.write(only, stateDirectory: settings.stateDirectory)
+            }
+            return
+        }
+        let own = try NodeIdentity.read(stateDirectory: settings.stateDirectory)
+        guard nodes.isEmpty || nodes.contains(own) else {
+            throw SwarmError(
+                .conflict,
+                "'\(file)' is the store of another node (\(nodes.joined(separator: ", "))), and this one is \(own): "
+                    + "if this machine is to take its place, remove \(NodeIdentity.path(settings.stateDirectory)) first"
+            )
+        }
+    }
+}
