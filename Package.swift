@@ -139,7 +139,10 @@ let tests: [Target] = [
         resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
         name: "AcceptanceTests",
-        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit", "CausewayKeeper", log],
+        dependencies: [
+            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit", "CausewayDNS",
+            "CausewayKeeper", log,
+        ],
         swiftSettings: strict),
 ]
 

@@ -29,7 +29,8 @@ final class ControlDoor: EventHandler {
         guard lock >= 0 else { throw SocketError(doing: "open \(path).lock", errno: errno) }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             Glibc.close(lock)
-            throw Taken(description: "another causeway-keeper serves \(path); stop it, or give this one its own --socket")
+            throw Taken(
+                description: "another causeway-keeper serves \(path); stop it, or give this one its own --socket")
         }
         let listener = try UnixSocket.listen(path)
         state = State(listener: listener, lock: lock)

@@ -57,8 +57,9 @@ final class DatagramRelay: EventHandler {
     func ready(_ descriptor: CInt, _ events: EventLoop.Events) {
         for _ in 0..<Self.turn {
             let (length, caller) = SocketName.read {
-                CInt(truncatingIfNeeded: recvfrom(
-                    listener, relay.piece.baseAddress, relay.piece.count, CInt(MSG_DONTWAIT), $0, $1))
+                CInt(
+                    truncatingIfNeeded: recvfrom(
+                        listener, relay.piece.baseAddress, relay.piece.count, CInt(MSG_DONTWAIT), $0, $1))
             }
             // An error belongs to an earlier answer that a caller did not take.
             guard length >= 0 else {

@@ -12,10 +12,12 @@ enum Detached {
     static func start(_ body: @escaping @Sendable () -> Void) throws(KeeperError) {
         let boxed = Unmanaged.passRetained(Body(body))
         var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, { pointer in
-            if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
-            return nil
-        }, boxed.toOpaque())
+        let failure = pthread_create(
+            &thread, nil,
+            { pointer in
+                if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
+                return nil
+            }, boxed.toOpaque())
         guard failure == 0 else {
             boxed.release()
             throw KeeperError(description: "cannot start a thread: \(String(cString: strerror(failure)))")

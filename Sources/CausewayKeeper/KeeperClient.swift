@@ -128,7 +128,8 @@ package actor KeeperClient {
         if isSomebodyThere { return try await connect() }
         guard let program = options.program else {
             throw KeeperError(
-                description: "no causeway-keeper serves \(options.socketPath); start it (systemd: causeway-keeper.service)"
+                description:
+                    "no causeway-keeper serves \(options.socketPath); start it (systemd: causeway-keeper.service)"
             )
         }
         let log = log
@@ -171,7 +172,8 @@ package actor KeeperClient {
         else { return false }
         do {
             try program.tryOut()
-            log.notice("keeper is replaced in place", metadata: ["release": "\(keeper.release)", "by": "\(program.path)"])
+            log.notice(
+                "keeper is replaced in place", metadata: ["release": "\(keeper.release)", "by": "\(program.path)"])
             _ = try await connection.ask(KeeperRequest(upgrade: .init(path: program.path)))
         } catch {
             log.error("keeper cannot be replaced, and goes on as it is", metadata: ["error": "\(error)"])

@@ -1,5 +1,5 @@
-import CausewaySockets
 import CLinux
+import CausewaySockets
 import FoundationEssentials
 import Glibc
 import Synchronization
@@ -100,7 +100,8 @@ final class KeeperConnection: Sendable {
     /// Returns `false` when the keeper has closed: between requests it says nothing.
     private func waitForWork() -> Bool {
         var polled = [
-            pollfd(fd: wakeup, events: Int16(POLLIN), revents: 0), pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: wakeup, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: socket, events: Int16(POLLIN), revents: 0),
         ]
         while poll(&polled, 2, -1) < 0 { guard errno == EINTR else { return false } }
         guard polled[1].revents == 0 else { return false }

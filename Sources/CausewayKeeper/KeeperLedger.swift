@@ -31,25 +31,27 @@ struct KeeperLedger {
     }
 
     /// Tasks whose tables are equal are told one.
+    ///
+    /// Equal tables mostly are one value, which `==` sees at once; a hash would read all of each.
     private mutating func add(_ wanted: [Swarm.ID: Kept.Resolver], _ change: inout KeeperChange) {
-        var numbers: [NameTable: Int] = [:]
+        var fresh: [(table: NameTable, number: Int)] = []
         for (task, resolver) in wanted.sorted(by: { $0.key < $1.key }) {
             let old = resolvers[task]
             if let old, old.namespacePath == resolver.namespacePath, tables[old.table] == resolver.table { continue }
             let number: Int
-            if let known = numbers[resolver.table] {
-                number = known
+            if let known = fresh.first(where: { $0.table == resolver.table }) {
+                number = known.number
             } else {
                 lastNumber += 1
                 number = lastNumber
                 let base = old.flatMap { old in tables[old.table].map { (old.table, $0) } }
                 change.tables.append(KeeperChange.Table(number: number, from: base, to: resolver.table))
-                numbers[resolver.table] = number
+                fresh.append((resolver.table, number))
             }
             change.resolvers.append(.init(task: task, namespacePath: resolver.namespacePath, table: number))
             resolvers[task] = (resolver.namespacePath, number)
         }
-        for (table, number) in numbers { tables[number] = table }
+        for (table, number) in fresh { tables[number] = table }
     }
 
     /// What could not be had is told again next time.

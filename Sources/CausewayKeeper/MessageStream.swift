@@ -5,7 +5,9 @@ import FoundationEssentials
 struct MessageStream {
     struct TooLong: Error, CustomStringConvertible {
         let length: Int
-        var description: String { "a message of \(length) bytes is announced, which none has; is it a keeper's socket?" }
+        var description: String {
+            "a message of \(length) bytes is announced, which none has; is it a keeper's socket?"
+        }
     }
 
     private var bytes: [UInt8] = []

@@ -19,7 +19,9 @@ final class Relay {
         var udp = KeeperCounters.Relay()
     }
 
-    /// With two pieces each, connections take 128 MiB at most. Above, callers wait in the kernel's queue.
+    /// With two pieces each, connections take 128 MiB at most.
+    ///
+    /// Above, callers wait in the kernel's queue.
     static let mostConnections = 4096
 
     init(loop: EventLoop, log: Logger) {

@@ -21,7 +21,9 @@ enum RelayTarget {
         routed(family) ?? anyOfLinks(family)
     }
 
-    /// Asks the routes: connecting a datagram socket sends nothing. The addresses are for documentation.
+    /// Asks the routes: connecting a datagram socket sends nothing.
+    ///
+    /// The addresses are for documentation.
     private static func routed(_ family: IPFamily) -> IPAddress? {
         let outside = SocketName(
             family == .ip
@@ -43,7 +45,8 @@ enum RelayTarget {
             next = entry.ifa_next
             guard let pointer = entry.ifa_addr else { continue }
             var storage = sockaddr_storage()
-            let size = pointer.pointee.sa_family == sa_family_t(AF_INET)
+            let size =
+                pointer.pointee.sa_family == sa_family_t(AF_INET)
                 ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size
             memcpy(&storage, pointer, size)
             if let address = SocketName(&storage)?.address, address.family == family, !address.isLoopback,

@@ -30,7 +30,8 @@ struct KeeperCommand: ParsableCommand {
 
     func validate() throws {
         guard Logger.Level(rawValue: logLevel) != nil else {
-            throw ValidationError("log level '\(logLevel)' is not known; use trace, debug, info, notice, warning, error or critical")
+            throw ValidationError(
+                "log level '\(logLevel)' is not known; use trace, debug, info, notice, warning, error or critical")
         }
     }
 

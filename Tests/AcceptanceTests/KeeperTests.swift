@@ -1,3 +1,4 @@
+import CausewayDNS
 import CausewayKeeper
 import CausewayLinux
 import Foundation

@@ -92,7 +92,8 @@ import Testing
             var query = good.randomElement(using: &random)!
             for _ in 0..<Int.random(in: 0...3, using: &random) {
                 switch Int.random(in: 0..<3, using: &random) {
-                case 0: query[Int.random(in: 0..<query.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                case 0:
+                    query[Int.random(in: 0..<query.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
                 case 1: if query.count > 1 { query.removeLast(Int.random(in: 1..<query.count, using: &random)) }
                 default: query.append(UInt8.random(in: 0...255, using: &random))
                 }

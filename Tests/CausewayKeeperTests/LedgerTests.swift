@@ -91,8 +91,12 @@ import Testing
                 var table = Self.table(
                     Dictionary(
                         (0..<Int.random(in: 0..<8, using: &random)).map { _ in
-                            ("n\(Int.random(in: 0..<10, using: &random))", "10.0.0.\(Int.random(in: 0..<9, using: &random))")
-                        }) { first, _ in first })
+                            (
+                                "n\(Int.random(in: 0..<10, using: &random))",
+                                "10.0.0.\(Int.random(in: 0..<9, using: &random))"
+                            )
+                        }
+                    ) { first, _ in first })
                 table.upstreams = [IPAddress("192.0.2.\(Int.random(in: 0..<9, using: &random))")!]
                 return table
             }

@@ -38,7 +38,8 @@ import Testing
             """
         let request = try JSONDecoder().decode(KeeperRequest.self, from: Data(text.utf8))
         #expect(request.hello?.version == 2)
-        let reply = try JSONDecoder().decode(KeeperReply.self, from: Data(#"{"kept": {"ports": [], "resolvers": [], "x": 1}}"#.utf8))
+        let reply = try JSONDecoder().decode(
+            KeeperReply.self, from: Data(#"{"kept": {"ports": [], "resolvers": [], "x": 1}}"#.utf8))
         #expect(reply.kept?.isEmpty == true)
     }
 

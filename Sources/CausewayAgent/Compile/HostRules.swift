@@ -43,11 +43,7 @@ struct HostRules {
     ///
     /// A loopback address cannot leave the host, so it is left alone.
     private var output: Nft.Chain {
-        let notLoopback: [Nft.Expression] = [
-            .match(destination(.ip), .notEqual, .value(Self.prefix("127.0.0.0/8"))),
-            .match(destination(.ip6), .notEqual, .value(Self.address("::1"))),
-        ]
-        return Nft.Chain(
+        Nft.Chain(
             name: "output", base: .init(.nat, .output, priority: -100),
             rules: notLoopback.map { Nft.Rule([$0, isToHost, .verdict(.jump("published"))]) })
     }
@@ -64,15 +60,25 @@ struct HostRules {
     }
 
     /// A published port that was not translated: `unanswered` says why, and refuses it.
+    ///
+    /// What came to a loopback address is the keeper's to relay.
     private var input: Nft.Chain {
         Nft.Chain(
             name: "input", base: .init(.filter, .input, priority: -5),
-            rules: [
+            rules: notLoopback.map {
                 Nft.Rule([
-                    stateIs(["new"]), .match(Self.port, .equal, .value(.set(SetNames.ports))),
+                    $0, stateIs(["new"]), .match(Self.port, .equal, .value(.set(SetNames.ports))),
                     .verdict(.goto("unanswered")),
                 ])
-            ])
+            })
+    }
+
+    /// One for each family, as no packet is of both.
+    private var notLoopback: [Nft.Expression] {
+        [
+            .match(destination(.ip), .notEqual, .value(Self.prefix("127.0.0.0/8"))),
+            .match(destination(.ip6), .notEqual, .value(Self.address("::1"))),
+        ]
     }
 
     /// The host reaches a task through a published port only, like everybody outside the task's networks.

@@ -69,7 +69,7 @@ package final class ResolverSet {
 
     /// What all have done, those that were stopped included.
     package var total: DNSCounters {
-        get { servers.values.reduce(past) { $0 + $1.resolver.counters } }
+        servers.values.reduce(past) { $0 + $1.resolver.counters }
     }
 
     // MARK: from program to program

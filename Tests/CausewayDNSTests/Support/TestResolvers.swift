@@ -58,7 +58,10 @@ final class LoopThread: Sendable {
         Thread.detachNewThread { [self] in
             let loop = try! EventLoop()
             let inbox = Inbox { [self] in
-                for job in work.withLock({ jobs in defer { jobs = [] }; return jobs }) { job(loop) }
+                for job in work.withLock({ jobs in
+                    defer { jobs = [] }
+                    return jobs
+                }) { job(loop) }
             }
             loop.watch(input, .readable, inbox)
             try! loop.run()
