@@ -126,7 +126,8 @@ let tests: [Target] = [
     .testTarget(
         name: "CausewayKeeperTests",
         dependencies: [
-            "CausewayModel", "CausewaySockets", "CausewayDNS", "CausewayKeeper", "CausewayTestKit", "causeway-keeper",
+            "CausewayModel", "CausewaySockets", "CausewayDNS", "CausewayKeeper", "CausewayLinux", "CausewayTestKit",
+            "causeway-keeper",
         ],
         swiftSettings: strict),
     .testTarget(name: "CausewayOCITests", dependencies: ["causeway-oci"], swiftSettings: strict),

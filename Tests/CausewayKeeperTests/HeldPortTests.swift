@@ -1,3 +1,4 @@
+import CausewayLinux
 import CausewayModel
 import CausewaySockets
 import CausewayTestKit
