@@ -234,8 +234,181 @@ import Testing
         }
     }
 
+    @Test func `an old client attaches without asking for an upgrade, and its input arrives`() async throws {
+        let heard = Mutex("")
+        try await House.with { _, socket in
+            try socket.send("HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nready\n")
+            let input = try socket.receiveToEnd()
+            heard.withLock { $0 = input }
+            try socket.send("last words")
+            socket.hangUp()
+        } during: { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /containers/x/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: d\r\n\r\n")
+                _ = try client.receive(until: "ready\n")
+                try client.send("some input")
+                client.finishSending()
+                return try client.receiveToEnd()
+            }
+            #expect(answer == "last words")
+            #expect(heard.withLock { $0 } == "some input")
+        }
+    }
+
+    @Test func `chunks, their extensions and their trailers go both ways as they are`() async throws {
+        let body = "5;a=b\r\nhello\r\n00\r\nX-Sum: 1\r\nx-more:  2\r\n\r\n"
+        let heard = Mutex("")
+        try await House.with { _, socket in
+            let seen = try socket.receive(count: body.utf8.count)
+            heard.withLock { $0 = seen }
+            try socket.send("HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        } during: { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+                let answer = try client.receive(until: "x-more:  2\r\n\r\n")
+                // The connection is good for another request.
+                try client.send("HEAD /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+                #expect(try client.receive(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200"))
+                return answer
+            }
+            #expect(answer.hasSuffix("\r\n\r\n" + body))
+            #expect(heard.withLock { $0 } == body)
+        }
+    }
+
+    @Test func `requests that are sent at once are answered in their order`() async throws {
+        try await House.with { head, socket in
+            if head.hasPrefix("POST") { _ = try socket.receive(count: 3) }
+            // The later a request, the sooner its answer would come.
+            if head.contains("/first") { Thread.sleep(forTimeInterval: 0.1) }
+            try socket.answer("\"\(head.split(separator: " ")[1])\"")
+        } during: { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send(
+                    "GET /images/first HTTP/1.1\r\nHost: d\r\n\r\nGET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
+                        + "POST /images/second HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\nabc"
+                        + "GET /images/third HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+                return try client.receiveToEnd()
+            }
+            let bodies = answer.components(separatedBy: "\r\n\r\n").dropFirst().map { part in
+                String(part.prefix { !"H".contains($0) && $0 != "\r\n" })
+            }
+            #expect(bodies == ["\"/images/first\"", "OK", "\"/images/second\"", "\"/images/third\""])
+        }
+    }
+
+    @Test func `many connections at once`() async throws {
+        try await House.with { _, socket in
+            try socket.answer("[]")
+        } during: { house in
+            let answered = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<200 {
+                    group.addTask {
+                        let target = number % 2 == 0 ? "/_ping" : "/images/json"
+                        return try await house.call("GET", target).status == 200
+                    }
+                }
+                return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            #expect(answered == 200)
+        }
+    }
+
+    @Test(arguments: ["GET /images/json", "POST /images/load", "POST /containers/x/attach"])
+    func `an engine that goes before it answers is named, and is asked again when it is back`(
+        _ request: String
+    ) async throws {
+        let isAway = Mutex(true)
+        try await House.with { _, socket in
+            guard isAway.withLock({ $0 }) else { return try socket.answer("{}") }
+            socket.hangUp()
+        } during: { house in
+            let words = request.split(separator: " ").map(String.init)
+            let broken = try await house.call(words[0], words[1])
+            #expect(broken.status == 502)
+            #expect(broken.message.hasPrefix("Docker Engine at \(house.engine?.path ?? "")"), "\(broken.message)")
+            #expect(broken.message.hasSuffix("; is it restarting?"))
+
+            isAway.withLock { $0 = false }
+            let after = try await house.call(words[0], words[1])
+            #expect(after.status == 200)
+        }
+    }
+
+    @Test func `an engine that reads slowly holds the client back, and nothing is lost`() async throws {
+        let size = 64 << 20
+        let sent = Counter()
+        let mayRead = DispatchSemaphore(value: 0)
+        try await House.with { _, socket in
+            mayRead.wait()
+            var count = 0
+            while count < size { count += try socket.receive(1 << 20).count }
+            try socket.answer("\(count)")
+        } during: { house in
+            let client = try RawSocket.connect(house.socket)
+            async let answer = blocking {
+                try client.send("POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: \(size)\r\n\r\n")
+                let block = [UInt8](repeating: 9, count: 1 << 16)
+                for _ in 0..<(size >> 16) {
+                    try client.send(block)
+                    sent.add(block.count)
+                }
+                return try client.receive(until: "\(size)")
+            }
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(sent.count < 4 << 20)
+            mayRead.signal()
+            let head = try await answer
+            #expect(head.hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
+    @Test func `a hijacked connection carries much both ways at once, and stays out of memory`() async throws {
+        let size = isFull ? 1 << 30 : 64 << 20
+        let received = Mutex(0)
+        try await House.with { _, socket in
+            try socket.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+            // Sends back what it gets, as `attach` to `cat` does.
+            while true {
+                let bytes = try socket.receive(1 << 16)
+                guard !bytes.isEmpty else { break }
+                received.withLock { $0 += bytes.count }
+                try socket.send(bytes)
+            }
+            socket.hangUp()
+        } during: { house in
+            let before = residentBytes()
+            let client = try RawSocket.connect(house.socket)
+            try await blocking {
+                try client.send(
+                    "POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+                _ = try client.receive(until: "\r\n\r\n")
+            }
+            async let sending: Void = blocking {
+                let block = [UInt8](repeating: 5, count: 1 << 16)
+                for _ in 0..<(size >> 16) { try client.send(block) }
+                client.finishSending()
+            }
+            let count = try await blocking {
+                var count = 0
+                while true {
+                    let bytes = try client.receive(1 << 16)
+                    guard !bytes.isEmpty else { return count }
+                    count += bytes.count
+                }
+            }
+            try await sending
+            #expect(count == size)
+            #expect(received.withLock { $0 } == size)
+            #expect(residentBytes() - before < 64 << 20)
+        }
+    }
+
     @Test func `a large download and a large upload stay out of memory`() async throws {
-        let size = 512 << 20
+        let size = isFull ? 1 << 30 : 256 << 20
         let received = Mutex(0)
         try await House.with { head, socket in
             let block = [UInt8](repeating: 7, count: 1 << 20)
@@ -301,6 +474,16 @@ import Testing
         }
     }
 }
+
+/// A count that several threads may raise.
+private final class Counter: Sendable {
+    private let value = Mutex(0)
+    var count: Int { value.withLock { $0 } }
+    func add(_ more: Int) { value.withLock { $0 += more } }
+}
+
+/// Whether the issue's own numbers are wanted: `scripts/test --full`.
+private let isFull = ProcessInfo.processInfo.environment["CAUSEWAY_FULL"] != nil
 
 /// What this process holds in memory.
 private func residentBytes() -> Int {

@@ -60,5 +60,12 @@ final class ContainerFacts: Sendable {
         return gateway
     }
 
-    func forget(_ container: String) { exposed.withLock { $0[container] = nil } }
+    /// Forgets containers that are gone, now and then.
+    func keep(_ containers: [String]) {
+        exposed.withLock { exposed in
+            guard exposed.count > 2 * containers.count + 64 else { return }
+            let kept = Set(containers)
+            exposed = exposed.filter { kept.contains($0.key) }
+        }
+    }
 }

@@ -15,6 +15,7 @@ struct ContainerList: Sendable {
     func list(_ request: APIRequest) async throws(APIError) -> APIReply {
         let roster = try await backends.roster()
         guard !roster.isEmpty, let query = ContainerQuery(request.query) else { return .passThrough(body: nil) }
+        facts.keep(roster.containerIDs)
         let view = ContainerView(roster: roster, files: files, defaultRuntime: try await facts.defaultRuntime())
         guard query.concernsNetworks else {
             let reply = try await backends.relay(request)

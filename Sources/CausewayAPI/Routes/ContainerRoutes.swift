@@ -91,7 +91,6 @@ struct ContainerRoutes: Sendable {
     private func detach(_ users: [AttachedContainer]) async throws(APIError) {
         for user in users {
             try await asking { () async throws(SwarmError) in try await backends.containers.detach(user.id) }
-            facts.forget(user.containerID ?? "")
         }
         try await sweep()
     }

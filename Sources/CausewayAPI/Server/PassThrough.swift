@@ -24,14 +24,17 @@ final class PassThrough: Sendable {
     private let back: ByteChannel
     private let head: RequestHead
     private let body: BodyScanner
+    /// Where Docker Engine is, for messages.
+    private let enginePath: String
     private let isBodySent: Atomic<Bool>
 
     /// `body`: What of the request's body is still to come from the client.
-    init(front: ByteChannel, back: ByteChannel, head: RequestHead, body: BodyScanner) {
+    init(front: ByteChannel, back: ByteChannel, head: RequestHead, body: BodyScanner, enginePath: String) {
         self.front = front
         self.back = back
         self.head = head
         self.body = body
+        self.enginePath = enginePath
         isBodySent = Atomic(body.isComplete)
     }
 
@@ -75,14 +78,38 @@ final class PassThrough: Sendable {
     private func upload(_ switched: AsyncStream<Void>) async throws -> Part {
         guard try await uploadBody() else { return .uploadEnded }
         isBodySent.store(true, ordering: .releasing)
-        if head.asksForUpgrade {
-            for await _ in switched { return try await uploadRaw() }
+        do {
+            if try await mayGoOn(switched) { return try await uploadRaw() }
+        } catch is CancellationError {
             return .uploadEnded
         }
-        // Nothing more of this request is to come. If the client goes, the engine shall know.
-        do { try await front.untilInputClosed() } catch { return .uploadEnded }
-        await passOnEndOfFront()
+        // Nothing more of this request is to come. The client has gone: the engine shall know.
+        if !head.asksForUpgrade { await passOnEndOfFront() }
         return .uploadEnded
+    }
+
+    /// Waits until the engine has taken the connection over, whether or not the client has asked for that; `false`
+    /// when it does not, or the client leaves before.
+    private func mayGoOn(_ switched: AsyncStream<Void>) async throws -> Bool {
+        try await withThrowingTaskGroup(of: Bool?.self) { group in
+            group.addTask {
+                for await _ in switched { return true }
+                return nil
+            }
+            // What a client that asked for more sends, and its end, belong to what comes after.
+            if !head.asksForUpgrade {
+                group.addTask { [front] in
+                    try await front.untilInputClosed()
+                    return false
+                }
+            }
+            while let answer = try await group.next() {
+                guard let answer else { continue }
+                group.cancelAll()
+                return answer
+            }
+            return false
+        }
     }
 
     /// Returns `false` when the client did not send all of it, or the engine would not have it: it may have answered.
@@ -130,6 +157,8 @@ final class PassThrough: Sendable {
             await front.closeOutput()
             return .hijackEnded
         }
+        // Old clients attach without asking for an upgrade: the connection is theirs from now on.
+        if framing == .untilClose { switcher.yield() }
         var scanner = BodyScanner(framing)
         while !scanner.isComplete {
             guard var bytes = try await back.read() else { break }
@@ -152,13 +181,26 @@ final class PassThrough: Sendable {
                     }
                     try await front.write(message.bytes)
                 }
-                guard var bytes = try await back.read() else {
-                    throw HTTPFault(502, "Docker Engine closed the connection without an answer")
-                }
-                buffer.writeBuffer(&bytes)
+                buffer.writeImmutableBuffer(try await readBack())
             }
         } catch let fault as HTTPFault {
             throw EngineError(status: 502, message: fault.message)
         }
+    }
+
+    /// The next bytes of an answer that has not begun.
+    private func readBack() async throws -> ByteBuffer {
+        let cause: String
+        do {
+            if let bytes = try await back.read() { return bytes }
+            cause = ""
+        } catch {
+            guard !(error is CancellationError) else { throw error }
+            cause = " (\(error))"
+        }
+        throw EngineError(
+            status: 502,
+            message: "Docker Engine at \(enginePath) closed the connection without an answer\(cause); is it restarting?"
+        )
     }
 }

@@ -123,8 +123,15 @@ struct ServerConnection: Sendable {
             head.target = target.text(for: version)
             var start = head.bytes
             start.writeImmutableBuffer(first)
-            try await back.write(start)
-            return try await PassThrough(front: front, back: back, head: head, body: body).run()
+            do { try await back.write(start) } catch {
+                throw EngineError(
+                    status: 502,
+                    message: "Docker Engine at \(engine.socketPath) closed the connection (\(error)); is it restarting?"
+                )
+            }
+            return try await PassThrough(
+                front: front, back: back, head: head, body: body, enginePath: engine.socketPath
+            ).run()
         } catch let error as EngineError {
             try await writer.refuse(APIError(error), closes: true)
             return .close

@@ -14,7 +14,9 @@ struct Docker: Sendable {
     }
 
     /// Runs `docker WORDS`, whatever comes of it.
-    func attempt(_ words: String...) async throws -> Command.Said { try await command(words).attempt() }
+    func attempt(_ words: String...) async throws -> Command.Said { try await attempt(words) }
+
+    func attempt(_ words: [String]) async throws -> Command.Said { try await command(words).attempt() }
 
     private func command(_ words: [String]) -> Command {
         var command = Command([Machine.environment["CAUSEWAY_DOCKER"] ?? "docker"] + words)
