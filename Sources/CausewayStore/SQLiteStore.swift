@@ -15,6 +15,8 @@ package final class SQLiteStore: Store {
     /// Opens or makes the file, brings its tables up to date, and reads everything.
     package init(path: String, watchLimit: Int = 1024) throws(SwarmError) {
         do {
+            // Before anything is done with it: to ask for the log's mode already writes to the file.
+            try StoreFile(path: path).refuseNewer()
             var configuration = Configuration()
             configuration.journalMode = .wal
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }

@@ -33,6 +33,12 @@ package struct StoreFile: Sendable {
         }
     }
 
+    /// Throws when a release that this one cannot read has written the file; changes nothing in it.
+    func refuseNewer() throws {
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        try open().read(SQLiteSchema.refuseNewer)
+    }
+
     /// Copies the file, whole and consistent, while another process may write to it (SQLite's online backup).
     ///
     /// The copy is root's alone (0600), one file, checked, and there either whole or not at all. `replacing`: Whether

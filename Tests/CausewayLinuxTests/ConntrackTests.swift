@@ -56,6 +56,15 @@ struct `Conntrack entries` {
             for number in 0..<10_000 {
                 let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
                 defer { close(socket) }
+                // A port of its own, so that no two are one flow.
+                var source = sockaddr_in()
+                source.sin_family = sa_family_t(AF_INET)
+                source.sin_port = UInt16(20_000 + number).bigEndian
+                withUnsafePointer(to: &source) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        _ = bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
+                }
                 var target = sockaddr_in()
                 target.sin_family = sa_family_t(AF_INET)
                 target.sin_port = UInt16(9).bigEndian
@@ -68,9 +77,9 @@ struct `Conntrack entries` {
             }
         }
 
-        let start = ContinuousClock.now
+        let start = clock()
         let live = try #require(try await counter.live()[backend])
-        print("10,000 connections are read in \(ContinuousClock.now - start)")
+        print("10,000 connections are read with \((clock() - start) / 1_000) ms of CPU")
         #expect(live.known.connections == 10_000)
         #expect(live.open == 10_000)
         #expect(live.known.bytesIn == 10_000 * 100)
