@@ -120,15 +120,16 @@ static long now(void)
     return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-// Asks the ports from `first` on, `count` of them, all at once.
-static void batch(int is_tcp, const char *target, int first, int count, const struct address *from, int timeout)
+// Asks `count` ports all at once.
+static void batch(
+    int is_tcp, const char *target, const int *ports, int count, const struct address *from, int timeout)
 {
     static struct pollfd polled[most_at_once];
     long end = now() + timeout;
     int waiting = 0;
 
     for (int i = 0; i < count; i++) {
-        polled[i].fd = ask(is_tcp, target, first + i, from);
+        polled[i].fd = ask(is_tcp, target, ports[i], from);
         polled[i].events = is_tcp ? POLLOUT : POLLIN;
         if (polled[i].fd >= 0) waiting++;
     }
@@ -136,7 +137,7 @@ static void batch(int is_tcp, const char *target, int first, int count, const st
         long rest = end - now();
         if (rest <= 0 || poll(polled, (nfds_t)count, (int)rest) <= 0) break;
         for (int i = 0; i < count; i++) {
-            if (polled[i].fd < 0 || !polled[i].revents || !settle(is_tcp, polled[i].fd, first + i)) continue;
+            if (polled[i].fd < 0 || !polled[i].revents || !settle(is_tcp, polled[i].fd, ports[i])) continue;
             close(polled[i].fd);
             polled[i].fd = -1;
             waiting--;
@@ -144,7 +145,7 @@ static void batch(int is_tcp, const char *target, int first, int count, const st
     }
     for (int i = 0; i < count; i++) {
         if (polled[i].fd < 0) continue;
-        outcomes[first + i] = silent;
+        outcomes[ports[i]] = silent;
         close(polled[i].fd);
     }
 }
@@ -169,9 +170,10 @@ int main(int count, char **words)
     struct rlimit files = { most_at_once + 64, most_at_once + 64 };
     struct address from = { .size = 0 }, target;
     int at_once = 1024, timeout = 1000;
+    static int ports[most_ports];
 
     if (count < 5 || (strcmp(words[1], "tcp") && strcmp(words[1], "udp")) || !parse(words[2], 0, &target)) return 2;
-    int first = atoi(words[3]), last = atoi(words[4]);
+    int is_tcp = !strcmp(words[1], "tcp"), first = atoi(words[3]), last = atoi(words[4]);
     if (first < 1 || last > 65535 || first > last) return 2;
     for (int i = 5; i + 1 < count; i += 2) {
         if (!strcmp(words[i], "--bind")) {
@@ -182,9 +184,17 @@ int main(int count, char **words)
     }
     if (at_once < 1 || at_once > most_at_once || timeout < 1) return 2;
     setrlimit(RLIMIT_NOFILE, &files);
-    for (int port = first; port <= last; port += at_once) {
-        int size = last - port + 1 < at_once ? last - port + 1 : at_once;
-        batch(!strcmp(words[1], "tcp"), words[2], port, size, &from, timeout);
+    // Alone, so that every neighbour on the way is known before thousands of packets wait for it.
+    batch(is_tcp, words[2], &first, 1, &from, timeout);
+    // Those that say nothing are asked once more: a busy machine loses packets, and connect(2) repeats after a second.
+    for (int round = 0; round < 2; round++) {
+        int total = 0;
+        for (int port = first; port <= last; port++) {
+            if (round == 0 || outcomes[port] == silent) ports[total++] = port;
+        }
+        for (int at = 0; at < total; at += at_once) {
+            batch(is_tcp, words[2], ports + at, total - at < at_once ? total - at : at_once, &from, timeout);
+        }
     }
     report(first, last);
     return 0;

@@ -43,7 +43,7 @@ package struct InventoryReader: Sendable {
         do throws(EngineOwners.Unavailable) {
             return try EngineOwners(socketPath: enginePath).owners()
         } catch {
-            return ([], [error.description])
+            return ([], ["\(error): containers and services are not named"])
         }
     }
 

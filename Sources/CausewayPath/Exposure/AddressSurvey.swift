@@ -22,10 +22,16 @@ struct AddressSurvey: Sendable {
     }
 
     mutating func run() {
-        for range in survey.ranges { look(range) }
+        var closedCells: Set<Int> = []
+        for ports in survey.ports[transport] ?? [] {
+            // What nobody reaches of one range, nobody reaches of another that is like it.
+            if let cell = ports.cell, closedCells.contains(cell) { continue }
+            if !look(ports.range), let cell = ports.cell { closedCells.insert(cell) }
+        }
     }
 
-    private mutating func look(_ range: ClosedRange<UInt16>) {
+    /// Asks the first of a range's ports; returns whether anybody reaches it.
+    private mutating func look(_ range: ClosedRange<UInt16>) -> Bool {
         var byTarget: [(target: Exposure.Target, regions: Set<Int>, unknown: [String])] = []
         var packets: [(Packet, String)] = []
         var why = ""
@@ -50,6 +56,7 @@ struct AddressSurvey: Sendable {
         }
         if byTarget.isEmpty { closed.append((packets, range, why)) }
         for (target, regions, unknown) in byTarget { add(range, target, regions, unknown) }
+        return !byTarget.isEmpty
     }
 
     /// Joins a range to the one before it when everything else is the same.

@@ -5,8 +5,18 @@ import CausewayModel
 ///
 /// Too many cuts cost time, too few would hide something: what cannot be told apart is taken as a cut.
 struct Cuts: Sendable {
-    /// Ports from which on something may be different than below.
-    private(set) var ports: Set<UInt32> = [1]
+    /// Neighbouring ports that no rule tells apart.
+    struct Ports: Hashable, Sendable {
+        var range: ClosedRange<UInt16>
+        /// Of ports that are named nowhere by themselves, which ranges of the rules they are in; two with one number
+        /// are alike to all rules. `nil` for a port that is named.
+        var cell: Int?
+    }
+
+    /// Ports that something names.
+    private var named: [Packet.Transport: Set<UInt16>] = [:]
+    /// Where ranges of ports begin, and where they have ended.
+    private var edges: [Packet.Transport: Set<UInt32>] = [:]
     private(set) var sources: Set<CIDR> = []
 
     /// Links that lead outside: what only concerns others cuts nothing.
@@ -15,7 +25,9 @@ struct Cuts: Sendable {
     init(_ world: World, links: Set<String>) {
         self.links = links
         for (position, space) in world.inventory.namespaces.enumerated() {
-            for socket in space.sockets { add(UInt16(socket.port)...socket.port) }
+            for socket in space.sockets {
+                add(socket.port...socket.port, Self.transports(UInt64(socket.protocol.number)))
+            }
             for table in space.tables {
                 for rule in table.chains.flatMap(\.rules) { read(rule, table, isHost: position == 0) }
             }
@@ -29,18 +41,34 @@ struct Cuts: Sendable {
         for rule in world[0].rules { if let from = rule.from { sources.insert(from) } }
     }
 
-    /// The ranges between two cuts, all of 1 to 65535.
-    var portRanges: [ClosedRange<UInt16>] {
-        let starts = ports.filter { (1...65_535).contains($0) }.sorted()
+    static let transports: [Packet.Transport] = [.tcp, .udp]
+
+    private static func transports(_ number: UInt64) -> [Packet.Transport] {
+        transports.filter { UInt64($0.number) == number }
+    }
+
+    /// All of 1 to 65535, in order.
+    func ports(_ transport: Packet.Transport) -> [Ports] {
+        let named = named[transport] ?? []
+        let edges = (edges[transport] ?? []).filter { (2...65_535).contains($0) }.sorted()
+        let singles = named.flatMap { [UInt32($0), UInt32($0) + 1] }
+        let starts = Set([1] + edges + singles).filter { (1...65_535).contains($0) }.sorted()
         return starts.enumerated().map { index, start in
             let next = index + 1 < starts.count ? starts[index + 1] : 65_536
-            return UInt16(start)...UInt16(next - 1)
+            let range = UInt16(start)...UInt16(next - 1)
+            let isNamed = range.count == 1 && named.contains(range.lowerBound)
+            return Ports(range: range, cell: isNamed ? nil : edges.count { $0 <= start })
         }
     }
 
-    private mutating func add(_ range: ClosedRange<UInt16>) {
-        ports.insert(UInt32(range.lowerBound))
-        ports.insert(UInt32(range.upperBound) + 1)
+    private mutating func add(_ range: ClosedRange<UInt16>, _ transports: [Packet.Transport]) {
+        for transport in transports {
+            if range.count == 1 {
+                named[transport, default: []].insert(range.lowerBound)
+            } else {
+                edges[transport, default: []].formUnion([UInt32(range.lowerBound), UInt32(range.upperBound) + 1])
+            }
+        }
     }
 
     // MARK: nftables
@@ -48,20 +76,41 @@ struct Cuts: Sendable {
     private mutating func read(_ rule: Nft.Rule, _ table: Nft.Table, isHost: Bool) {
         // Its ports count all the same: it may be a task that asks.
         let isHost = isHost && !rule.expressions.contains(where: isOfOtherLink)
+        let transports = transports(of: rule)
         for expression in rule.expressions {
             switch expression {
-            case .match(let left, _, .value(let value)): read(left, value, table, isHost)
-            case .verdictMap(let key, let map): read(key, map, table, isHost)
-            case .dnat(let nat), .snat(let nat): [nat.address, nat.port].forEach { read($0, table, isHost) }
-            case .set(_, let operand): read(operand, table, isHost)
-            case .redirect(let operand): read(operand, table, isHost)
+            case .match(.payload(_, "dport"), .less, .value(.number(let port))),
+                .match(.payload(_, "dport"), .greater, .value(.number(let port))),
+                .match(.payload(_, "dport"), .lessOrEqual, .value(.number(let port))),
+                .match(.payload(_, "dport"), .greaterOrEqual, .value(.number(let port))):
+                if let port = UInt16(exactly: port), port > 0 {
+                    add(0...port - 1, transports)
+                    add(0...port, transports)
+                }
+            case .match(let left, _, .value(let value)): read(left, value, table, transports, isHost)
+            case .verdictMap(let key, let map): read(key, map, table, transports, isHost)
+            case .dnat(let nat), .snat(let nat):
+                [nat.address, nat.port].forEach { read($0, table, transports, isHost) }
+            case .set(_, let operand): read(operand, table, transports, isHost)
+            case .redirect(let operand): read(operand, table, transports, isHost)
             default: continue
             }
         }
     }
 
-    private mutating func read(_ operand: Nft.Operand?, _ table: Nft.Table, _ isHost: Bool) {
-        if case .map(let key, let map)? = operand { read(key, map, table, isHost) }
+    /// The protocols that a rule can be about.
+    private func transports(of rule: Nft.Rule) -> [Packet.Transport] {
+        let only = rule.expressions.lazy.compactMap { expression -> Packet.Transport? in
+            guard case .match(.meta("l4proto"), .equal, .value(.name(let name))) = expression else { return nil }
+            return Packet.Transport(rawValue: name)
+        }.first
+        return only.map { [$0] } ?? Self.transports
+    }
+
+    private mutating func read(
+        _ operand: Nft.Operand?, _ table: Nft.Table, _ transports: [Packet.Transport], _ isHost: Bool
+    ) {
+        if case .map(let key, let map)? = operand { read(key, map, table, transports, isHost) }
     }
 
     /// `iifname "cw-*"` and the like.
@@ -75,20 +124,28 @@ struct Cuts: Sendable {
         return links.contains { $0.hasPrefix(name.dropLast()) }
     }
 
-    private mutating func read(_ key: Nft.Operand, _ value: Nft.Value, _ table: Nft.Table, _ isHost: Bool) {
+    private mutating func read(
+        _ key: Nft.Operand, _ value: Nft.Value, _ table: Nft.Table, _ transports: [Packet.Transport], _ isHost: Bool
+    ) {
         let parts: [Nft.Operand] = if case .concatenation(let parts) = key { parts } else { [key] }
         for values in keys(of: value, table) {
             var flat = values
             if flat.count == 1, case .concatenation(let inner) = flat[0] { flat = inner }
             guard flat.count == parts.count else { continue }
             let isHost = isHost && !zip(parts, flat).contains(where: isOtherLinkPart)
-            for (part, value) in zip(parts, flat) { read(part: part, value, isHost) }
+            let named = zip(parts, flat).lazy.compactMap(Self.transport).first
+            for (part, value) in zip(parts, flat) { read(part: part, value, named.map { [$0] } ?? transports, isHost) }
         }
     }
 
     private func isOtherLinkPart(_ part: Nft.Operand, _ value: Nft.Value) -> Bool {
         guard part == .meta("iifname"), case .name(let name) = value else { return false }
         return !isOutside(name)
+    }
+
+    private static func transport(_ part: Nft.Operand, _ value: Nft.Value) -> Packet.Transport? {
+        guard part == .meta("l4proto"), case .name(let name) = value else { return nil }
+        return Packet.Transport(rawValue: name)
     }
 
     private func keys(of value: Nft.Value, _ table: Nft.Table) -> [[Nft.Value]] {
@@ -102,10 +159,15 @@ struct Cuts: Sendable {
         }
     }
 
-    private mutating func read(part: Nft.Operand, _ value: Nft.Value, _ isHost: Bool) {
+    private mutating func read(
+        part: Nft.Operand, _ value: Nft.Value, _ transports: [Packet.Transport], _ isHost: Bool
+    ) {
         switch part {
-        case .payload(_, "dport"), .ct("proto-dst", _, _):
-            if let range = Self.range(value) { add(range) }
+        case .payload(let header, "dport"):
+            let own = Packet.Transport(rawValue: header).map { [$0] } ?? transports
+            if let range = Self.range(value) { add(range, own) }
+        case .ct("proto-dst", _, _):
+            if let range = Self.range(value) { add(range, transports) }
         case .payload("ip", "saddr"), .payload("ip6", "saddr"), .ct("saddr", _, _), .ct("ip saddr", _, _):
             if isHost { addSources(value) }
         default: break
@@ -138,15 +200,17 @@ struct Cuts: Sendable {
             if case .incoming(let name) = match { !isOutside(name) } else { false }
         }
         let isHost = isHost && !isOther
-        for match in rule.matches { read(match, isHost) }
+        let numbers = rule.matches.compactMap { match in if case .protocol(let number) = match { number } else { nil } }
+        let transports = numbers.first.map { Self.transports(UInt64($0)) } ?? Self.transports
+        for match in rule.matches { read(match, transports, isHost) }
     }
 
-    private mutating func read(_ match: IPTables.Match, _ isHost: Bool) {
+    private mutating func read(_ match: IPTables.Match, _ transports: [Packet.Transport], _ isHost: Bool) {
         switch match {
-        case .not(let inner): read(inner, isHost)
+        case .not(let inner): read(inner, transports, isHost)
         case .source(let prefix): if isHost { sources.insert(prefix.network) }
-        case .destinationPort(let range): add(range)
-        case .destinationPorts(let ranges): ranges.forEach { add($0) }
+        case .destinationPort(let range): add(range, transports)
+        case .destinationPorts(let ranges): ranges.forEach { add($0, transports) }
         default: break
         }
     }

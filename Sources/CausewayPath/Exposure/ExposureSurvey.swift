@@ -8,7 +8,7 @@ import CausewayModel
 package struct ExposureSurvey: Sendable {
     let world: World
     let links: Set<String>
-    let ranges: [ClosedRange<UInt16>]
+    let ports: [Packet.Transport: [Cuts.Ports]]
     let tracer: PathTracer
     private let sources: Set<CIDR>
     private let directory: Directory
@@ -23,7 +23,7 @@ package struct ExposureSurvey: Sendable {
         origin = try Self.position(name, directory)
         links = world.outsideLinks
         let cuts = Cuts(world, links: links)
-        ranges = cuts.portRanges
+        ports = Dictionary(uniqueKeysWithValues: Cuts.transports.map { ($0, cuts.ports($0)) })
         sources = cuts.sources.union(Clients.impossible)
     }
 
@@ -47,7 +47,7 @@ package struct ExposureSurvey: Sendable {
         var firewall = FirewallView(world)
         for (address, link) in targets {
             guard let clients = clients(of: address, link, regions), !clients.all.isEmpty else { continue }
-            for transport in [Packet.Transport.tcp, .udp] {
+            for transport in Cuts.transports {
                 var found = AddressSurvey(self, address, transport, clients)
                 found.run()
                 exposure.openings += found.openings
@@ -97,20 +97,30 @@ package struct ExposureSurvey: Sendable {
         let entry =
             origin.map { PathTracer.Entry.process(namespace: world[$0].inode) }
             ?? .link(namespace: world[0].inode, name: link)
-        guard let first = try? tracer.trace(packet, from: entry, isReturning: true) else { return nil }
+        guard let first = trace(packet, entry, 0) else { return nil }
         guard !isReached(first), first.candidates.count > 1 else { return first }
         // One of several tasks may answer where another does not.
-        return (1..<first.candidates.count).lazy.compactMap { choice in
-            try? tracer.trace(packet, from: entry, choice: choice, isReturning: true)
-        }.first(where: isReached) ?? first
+        return (1..<first.candidates.count).lazy.compactMap { trace(packet, entry, $0) }.first(where: isReached)
+            ?? first
+    }
+
+    /// The answer's way is walked only when there is an answer that matters.
+    private func trace(_ packet: Packet, _ entry: PathTracer.Entry, _ choice: Int) -> Trace? {
+        guard let way = try? tracer.trace(packet, from: entry, choice: choice) else { return nil }
+        guard way.outward.verdict.outcome == .delivered else { return way }
+        return try? tracer.trace(packet, from: entry, choice: choice, isReturning: true)
     }
 
     /// A socket gets the packet, and nothing on the host stops the answer.
     func isReached(_ trace: Trace) -> Bool {
         guard trace.outward.verdict.outcome == .delivered, !isReservation(trace) else { return false }
-        guard let reply = trace.reply?.verdict, [.dropped, .refused].contains(reply.outcome) else { return true }
-        // What becomes of it on another machine, if that is in the inventory, is not this host's doing.
-        return reply.place.kind == .other
+        guard let reply = trace.reply, [.dropped, .refused].contains(reply.verdict.outcome) else { return true }
+        // What becomes of it on the link and beyond is not this host's doing, nor is there such a neighbour.
+        return origin == nil
+            && reply.hops.contains { hop in
+                hop.place.kind == .host && [.deviceOut, .cross, .neighbor].contains(hop.stage.kind)
+                    && links.contains(hop.stage.name)
+            }
     }
 
     /// A published UDP port is held by a socket that nobody reads.

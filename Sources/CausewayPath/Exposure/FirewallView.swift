@@ -56,7 +56,8 @@ struct FirewallView: Sendable {
     /// Whether a port that no rule is likely to name is refused, from everywhere.
     private mutating func refuses(_ survey: AddressSurvey) -> Bool {
         if let known = refusesByDefault[survey.address.family] { return known }
-        guard let widest = survey.survey.ranges.max(by: { $0.count < $1.count }), !survey.clients.all.isEmpty else {
+        let ranges = (survey.survey.ports[survey.transport] ?? []).filter { $0.cell != nil }.map(\.range)
+        guard let widest = ranges.max(by: { $0.count < $1.count }), !survey.clients.all.isEmpty else {
             return false
         }
         let answer = survey.clients.all.allSatisfy { client in
