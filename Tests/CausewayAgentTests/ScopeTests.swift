@@ -37,7 +37,7 @@ import Testing
         #expect(keys("scoped", table) == ["tcp . 8080"])
         #expect(keys("bound", table)?.count == 1)
         #expect(keys("restricted", table) == [])
-        #expect(keys("binds4", table)?.map { $0.suffix(12) } == ["192.0.2.1/32"])
+        #expect(keys("binds4", table)?.map { $0.suffix(12) } == [" . 192.0.2.1"])
         #expect(keys("binds6", table)?.map { $0.suffix(7) } == [" . ::/0"])
         #expect(keys("bind_links", table)?.first?.contains("wg0") == true)
     }
@@ -48,7 +48,7 @@ import Testing
 
         #expect(
             keys("from4", table)?.compactMap { $0.split(separator: " ").last.map(String.init) } == [
-                "10.0.0.0/8", "127.0.0.1/32", "192.0.2.7/32",
+                "127.0.0.1", "192.0.2.7", "10.0.0.0/8",
             ])
         #expect(keys("from6", table) == [])
         #expect(keys("from_host", table)?.count == 1)

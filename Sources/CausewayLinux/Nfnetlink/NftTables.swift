@@ -33,12 +33,19 @@ struct NftTables {
         var tables: [Nft.Table] = []
         for name in names.sorted(by: { $0.family.rawValue < $1.family.rawValue })
         where name.name == KernelState.tableName {
-            // It may be gone between two looks.
-            guard var table = try Nftables.listRules(name.family, name.name) else { continue }
             // No packet meets a dormant table: whatever it has is not in force.
-            if name.isDormant { table.chains = [] }
-            for index in table.sets.indices { try fill(&table.sets[index], of: table, socket) }
-            tables.append(table)
+            guard !name.isDormant else {
+                tables.append(Nft.Table(family: name.family, name: name.name))
+                continue
+            }
+            // libnftables 1.0.6 writes no JSON for a dormant table, whosever it is.
+            let isAnyDormant = names.contains { $0.family == name.family && $0.isDormant }
+            if isAnyDormant {
+                tables += try Nftables.list(name.family, name.name)
+            } else if var table = try Nftables.listRules(name.family, name.name) {
+                for index in table.sets.indices { try fill(&table.sets[index], of: table, socket) }
+                tables.append(table)
+            }
         }
         return tables
     }
