@@ -60,7 +60,11 @@ package struct NodeReconciler: Sendable {
             if !report.created.isEmpty { looks[.host, default: []].insert(.links) }
         }
         if let parts = looks[.host] {
-            await reconcile(.host, parts, of: desired, &report)
+            // Rules are missed soonest, and others' firewalls are read by slow tools.
+            for part in [parts.intersection(.tables), parts.subtracting(.tables)] where !part.isEmpty && parts != .all {
+                await reconcile(.host, part, of: desired, &report)
+            }
+            if parts == .all { await reconcile(.host, parts, of: desired, &report) }
             for name in report.namespacesOfNewLinks { looks[.task(name)] = .all }
         }
         for name in desired.namespaces.keys.sorted() {
@@ -137,15 +141,25 @@ package struct NodeReconciler: Sendable {
         switch (place, link.kind) {
         case (.host, .veth(let peer, let namespace)) where error.reason == .alreadyExists:
             let end = Rtnl.Link(name: peer, kind: .vethPeer)
-            try await node.kernel(.task(namespace)).take(.linkDelete(end))
-            return true
+            return try await remove(end, in: .task(namespace))
         case (.task(let namespace), .vethPeer):
             let end = desired.host.links.values.first { $0.kind == .veth(peer: link.name, namespace: namespace) }
             guard let end else { return false }
-            try await node.kernel(.host).take(.linkDelete(end))
+            guard try await remove(end, in: .host) else { return false }
             await reconcile(.host, .links, of: desired, &report)
             return true
         default: return false
+        }
+    }
+
+    /// Returns whether it was there.
+    private func remove(_ link: Rtnl.Link, in place: NamespaceReference) async throws(KernelError) -> Bool {
+        do throws(KernelError) {
+            try await node.kernel(place).take(.linkDelete(link))
+            return true
+        } catch {
+            guard error.reason == .notFound else { throw error }
+            return false
         }
     }
 

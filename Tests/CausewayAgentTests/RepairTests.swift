@@ -99,14 +99,16 @@ import Testing
         var damping = Damping()
         let start = ContinuousClock.now
         for index in 1...Damping.patience {
-            #expect(!damping.note("table replace", .host, at: start + .milliseconds(index)))
+            let isSpaced = damping.note("table replace", .host, at: start + .milliseconds(index))
+            #expect(!isSpaced)
         }
         #expect(damping.delay(.host, at: start + .milliseconds(10)) == .zero)
 
         var now = start + .milliseconds(20)
         var delays: [Duration] = []
         for _ in 0..<8 {
-            #expect(damping.note("table replace", .host, at: now))
+            let isSpaced = damping.note("table replace", .host, at: now)
+            #expect(isSpaced)
             delays.append(damping.delay(.host, at: now))
             now += damping.delay(.host, at: now) + .milliseconds(1)
         }
@@ -119,9 +121,11 @@ import Testing
         var damping = Damping()
         let start = ContinuousClock.now
         for _ in 0..<20 { _ = damping.note("a", .host, at: start) }
-        #expect(damping.note("b", .host, at: start + .seconds(1)) == false)
+        let isOther = damping.note("b", .host, at: start + .seconds(1))
+        #expect(!isOther)
         for _ in 0..<20 { _ = damping.note("b", .host, at: start + .seconds(1)) }
-        #expect(damping.note("b", .host, at: start + .seconds(20)) == false)
+        let isLate = damping.note("b", .host, at: start + .seconds(20))
+        #expect(!isLate)
         #expect(damping.delay(.host, at: start + .seconds(20)) == .zero)
     }
 }
