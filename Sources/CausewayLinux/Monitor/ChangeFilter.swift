@@ -13,7 +13,7 @@ struct ChangeFilter {
 
     // MARK: rtnetlink
 
-    /// - Parameter isHost: in a task's namespace every link is ours.
+    /// What a notification of the host's namespace, or of a task's, in which every link is ours, may be about.
     mutating func route(_ message: NetlinkMessage, isHost: Bool) -> KernelParts {
         do throws(NetlinkReader.Malformed) {
             let parts = try parts(message, isHost: isHost)
@@ -36,7 +36,8 @@ struct ChangeFilter {
         }
     }
 
-    private mutating func link(_ message: NetlinkMessage, _ isHost: Bool) throws(NetlinkReader.Malformed) -> KernelParts {
+    private mutating func link(_ message: NetlinkMessage, _ isHost: Bool) throws(NetlinkReader.Malformed) -> KernelParts
+    {
         // Bridges tell of their ports in messages of the same type.
         guard message.payload.first == Family.any else { return [] }
         guard isHost else { return .links }

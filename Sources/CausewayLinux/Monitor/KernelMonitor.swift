@@ -75,7 +75,7 @@ package final class KernelMonitor: Sendable {
 
     /// Watches a namespace under a name from now on, in the place of one that had the name before.
     ///
-    /// - Parameter host: the namespace that the monitor was opened in.
+    /// `host` is the namespace that the monitor was opened in.
     package func watch(
         _ name: String, _ namespace: NetworkNamespace, from host: NetworkNamespace = .host
     ) async throws(KernelError) {

@@ -24,7 +24,8 @@ package final class SysctlWatch: Sendable {
     /// Whether every value is as wanted.
     ///
     /// A setting that is not there, or cannot be read, is not as wanted: the look that follows says why.
-    package func agrees(_ namespace: NetworkNamespace, with wanted: [String: String]) async throws(KernelError) -> Bool {
+    package func agrees(_ namespace: NetworkNamespace, with wanted: [String: String]) async throws(KernelError) -> Bool
+    {
         let inode = try namespace.inode
         if open.withLock({ $0[namespace.path]?.inode != inode || $0[namespace.path]?.files.count != wanted.count }) {
             shut(namespace.path)

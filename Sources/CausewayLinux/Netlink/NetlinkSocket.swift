@@ -24,7 +24,7 @@ package final class NetlinkSocket: Sendable {
 
     /// Opens a socket in the calling thread's namespace, as a member of multicast `groups`.
     ///
-    /// - Parameter hearsAll: whether it is told, too, of every namespace that this one has a number for.
+    /// One that `hearsAll` is told, too, of every namespace that this one has a number for.
     package init(_ family: Family, groups: [UInt32] = [], hearsAll: Bool = false) throws(NetlinkError) {
         descriptor = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family.rawValue)
         guard descriptor >= 0 else { throw NetlinkError(.call("socket"), errno: errno) }

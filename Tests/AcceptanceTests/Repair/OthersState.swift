@@ -12,7 +12,7 @@ struct OthersState: Sendable {
 
     /// What differs from an earlier state.
     ///
-    /// - Parameter mayLack: whether an act took rules of others away, and changed policies: then only what is new counts.
+    /// Where an act took rules of others away and changed policies it `mayLack` some: then only what is new counts.
     func changes(since before: OthersState, mayLack: Bool) -> [String] {
         guard mayLack else {
             let difference = lines.difference(from: before.lines)
