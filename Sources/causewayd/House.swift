@@ -77,9 +77,13 @@ struct House: Sendable {
             metrics: { await metrics.page() })
 
         if await !manager.isActive() { try await agent.cleanUp() }
-        let preflight = await Outside.preflight(runtime)
-        for missing in preflight.obstacles { logger.error("missing and essential: \(missing)") }
-        for missing in preflight.shortcomings { logger.warning("missing: \(missing)") }
+        // Not waited for: the engine may be waiting for us, to make the namespaces of what it starts at boot.
+        let preflight = Task {
+            let found = await Outside.preflight(runtime)
+            for missing in found.obstacles { logger.error("missing and essential: \(missing)") }
+            for missing in found.shortcomings { logger.warning("missing: \(missing)") }
+        }
+        defer { preflight.cancel() }
         let scraped = settings.metricsAddress.map { address in
             MetricsServer(host: address.host, port: Int(address.port), logger: labelled("metrics")) {
                 await metrics.page()
