@@ -78,7 +78,8 @@ let doors: [Target] = [
         name: "causewayd",
         dependencies: [
             "CausewayModel", "CausewayKernel", "CausewayStore", "CausewayManager", "CausewayAgent", "CausewayLinux",
-            "CausewayKeeper", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI", "CausewayMetrics",
+            "CausewayDNS", "CausewayKeeper", "CausewaySession", "CausewayEngine", "CausewayRuntime", "CausewayAPI",
+            "CausewayMetrics",
             log, arguments, configuration,
         ] + lifecycle,
         swiftSettings: strict),

@@ -65,7 +65,11 @@ struct House: Sendable {
         let metrics = NodeMetrics(
             .init(
                 store: store, storePath: settings.storePath, api: surface.stopwatch, engine: engine,
-                recordSysctls: { try await node.recordSysctls($0) }, others: { await agent.count(into: &$0) }),
+                recordSysctls: { try await node.recordSysctls($0) },
+                others: {
+                    await agent.count(into: &$0)
+                    await keeper.count(into: &$0, logger: logger)
+                }),
             logger: labelled("metrics"))
         let control = ControlServer(
             socketPath: settings.controlSocket, logger: labelled("control"),
