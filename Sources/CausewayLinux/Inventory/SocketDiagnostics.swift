@@ -56,7 +56,7 @@ package struct SocketDiagnostics: Sendable {
     }
 
     /// inet_diag_msg: family, state, timer, retransmissions; ports, addresses, link, cookie; five numbers.
-    private static func socket(
+    static func socket(
         _ message: NetlinkMessage, _ protocol: Swarm.TransportProtocol
     ) throws(NetlinkReader.Malformed) -> Found? {
         var reader = NetlinkReader(message.payload)

@@ -98,7 +98,7 @@ package struct Conntrack: Sendable {
 
     // MARK: wire
 
-    private struct Entry {
+    struct Entry {
         var flow: Flow
         /// CTA_TUPLE_ORIG as the kernel wrote it.
         var original: ArraySlice<UInt8>
@@ -133,7 +133,7 @@ package struct Conntrack: Sendable {
         }
     }
 
-    private static func entry(_ message: NetlinkMessage) throws(NetlinkReader.Malformed) -> Entry? {
+    static func entry(_ message: NetlinkMessage) throws(NetlinkReader.Malformed) -> Entry? {
         var reader = NetlinkReader(message.payload)
         let family = try reader.read(UInt8.self)
         _ = try reader.take(3)
