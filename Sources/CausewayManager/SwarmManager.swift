@@ -46,7 +46,9 @@ package actor SwarmManager {
     ///
     /// Called once.
     package func run() async {
-        await refreshNode()
+        // Not waited for: it asks the engine, which may itself wait for what this node has to do.
+        let refresh = Task { await refreshNode() }
+        defer { refresh.cancel() }
         await withTaskGroup(of: Void.self) { group in
             let changes = changes
             group.addTask {

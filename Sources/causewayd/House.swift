@@ -66,7 +66,9 @@ struct House: Sendable {
             status: { await agent.report() },
             starting: { (id) async throws(SwarmError) in try await attached.starting(id) })
 
-        for problem in await runtime.preflight() { logger.warning("\(problem)") }
+        // Not waited for: the engine may be waiting for us, to make the namespaces of what it starts at boot.
+        let preflight = Task { for problem in await runtime.preflight() { logger.warning("\(problem)") } }
+        defer { preflight.cancel() }
         let group = ServiceGroup(
             configuration: .init(
                 services: [

@@ -72,13 +72,13 @@ extension Acceptance {
                 wait_for "never to be forgotten" 10 test "$(ls /var/lib/causeway/containers | wc -l)" = 4
 
                 reboot_machine
-                # Held back until somebody makes the namespace of `always`.
+                # What the engine starts before there is a daemon waits for its namespace.
                 ( start_docker && theirs start byhand ) >/run/docker-start.log 2>&1 &
+                engine=$!
                 sleep 4
-                ! theirs version >/dev/null 2>&1 || echo "the engine did not wait"
+                [ -z "$(theirs ps --quiet 2>/dev/null)" ]
                 start_daemon
-                wait "$!" || true
-                wait_for "the engine" 60 theirs version
+                wait $engine || { cat /run/docker-start.log; false; }
                 wait_for "byhand" 20 sh -c 'docker --host unix:///run/docker.sock ps | grep byhand'
                 wait_for "2 tasks" 40 settled web 2
                 wait_for "port 8081" 20 ask 8081

@@ -13,8 +13,10 @@ import Testing
     private func live(_ seed: UInt64) async throws {
         var random = Seeded(seed)
         var world = try await World.started()
-        _ = try await world.manager.createNetwork(network("tiny", subnet: "172.30.0.0/28"))
-        _ = try await world.manager.createNetwork(network("wide"))
+        for var wanted in [network("tiny", subnet: "172.30.0.0/28"), network("wide")] {
+            wanted.isAttachable = true
+            _ = try await world.manager.createNetwork(wanted)
+        }
         var states: [Swarm.ID: (Swarm.Task.State, Swarm.Task.State)] = [:]
         for round in 0..<16 {
             try await act(&world, &random)
@@ -62,7 +64,7 @@ import Testing
         let image =
             ["ok", "ok1", "ok2", "crash2", "exit3", "missing", "slowstop"].randomElement(using: &random) ?? "ok"
         let count = UInt64.random(in: 0...5, using: &random)
-        switch (Int.random(in: 0..<10, using: &random), service) {
+        switch (Int.random(in: 0..<12, using: &random), service) {
         case (0...1, _) where services.count < 4:
             let ports = [Swarm.PortConfig(targetPort: 80, publishedPort: nil)]
             let publishes = Bool.random(using: &random)
@@ -97,9 +99,37 @@ import Testing
             let again = World(store: world.store, script: world.script)
             again.agent = world.agent
             world = again
+        case (10, _) where world.view.containers.count < 4:
+            try await run(world, on: networks.isEmpty ? ["wide"] : networks, &random)
+        case (10...11, _):
+            guard let victim = world.view.containers.sorted.randomElement(using: &random) else { break }
+            try await world.manager.detach(victim.id)
         default: break
         }
         if Int.random(in: 0..<3, using: &random) == 0 { try await activate(world) }
+    }
+
+    /// `docker run`; what is refused leaves nothing behind.
+    private func run(_ world: World, on networks: [String], _ random: inout Seeded) async throws {
+        let name = "c\(world.script.newID().suffix(3))"
+        let ids = world.view.networks.sorted.filter { networks.contains($0.spec.name) }.map(\.id)
+        let port = UInt16.random(in: 30000...30003, using: &random)
+        let request = AttachedContainer(
+            id: "", createdAt: world.script.now, nodeID: "", name: name, networks: ids.map { .init(networkID: $0) },
+            ports: Bool.random(using: &random)
+                ? [.init(protocol: .tcp, targetPort: 80, publishedPort: port)] : [])
+        let before = world.view.containers.count
+        do throws(SwarmError) {
+            let attached = try await world.manager.attach(request)
+            try await world.manager.bind(attached.id, containerID: name)
+            _ = try await world.manager.starting(containerID: name)
+        } catch {
+            guard error.message.contains("port is already allocated") || error.message.contains("no available") else {
+                throw error
+            }
+            let left = world.view.containers.sorted.map(\.container).filter { $0.isRunning && $0.name == name }
+            #expect(left.isEmpty && world.view.containers.count <= before + 1)
+        }
     }
 
     private func activate(_ world: World) async throws {

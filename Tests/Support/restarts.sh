@@ -71,25 +71,27 @@ task_ids() { curl --silent --unix-socket /run/causeway/docker.sock http://docker
 reboot_machine() {
     local process name
     for process in /proc/[0-9]*; do
-        case $(cat "$process/comm" 2>/dev/null) in
+        case $(cat "$process/comm" 2>/dev/null || true) in
             causewayd | causeway-keeper | causeway-oci | dockerd | containerd | containerd-shim* | docker-proxy | runc)
-                kill -KILL "${process#/proc/}" 2>/dev/null ;;
+                kill -KILL "${process#/proc/}" 2>/dev/null || true ;;
         esac
     done
     sleep 0.3
     for process in /proc/[0-9]*; do
-        if grep -qE '/[0-9a-f]{64}' "$process/cgroup" 2>/dev/null; then kill -KILL "${process#/proc/}" 2>/dev/null; fi
+        if grep -qE '/[0-9a-f]{64}' "$process/cgroup" 2>/dev/null; then
+            kill -KILL "${process#/proc/}" 2>/dev/null || true
+        fi
     done
     sleep 0.3
     awk '$2 ~ "^(/run/docker|/var/lib/docker/|/run/containerd|/run/netns/cw-)" { print $2 }' /proc/self/mounts |
-        sort -r | xargs -r -n1 umount -l
+        sort -r | xargs -r -n1 umount -l || true
     find /run/netns -name 'cw-*' -delete
     for name in $(ip -o link | sed -nE 's/^[0-9]+: ((cw-|docker|veth)[^:@]*).*/\1/p'); do
-        ip link del "$name" 2>/dev/null
+        ip link del "$name" 2>/dev/null || true
     done
     nft flush ruleset
-    ip route flush proto 213
-    ip -6 route flush proto 213
+    ip route flush proto 213 || true
+    ip -6 route flush proto 213 || true
     sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
     rm -rf /run/causeway /run/docker /run/containerd /run/docker.pid /run/docker.sock
 }
