@@ -26,7 +26,7 @@ package struct Exposition: Sendable {
 
     package init() {}
 
-    /// A value that rises only. Its name ends in `_total`.
+    /// A value that rises only, with a name that ends in `_total`.
     package mutating func counter(_ name: String, _ help: String, _ samples: [Sample]) {
         family(name, help, .counter, samples)
     }

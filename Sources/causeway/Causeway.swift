@@ -25,6 +25,6 @@ struct Causeway: AsyncParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-                PathCommand.self, ExposureCommand.self, PlanCommand.self, SnapshotCommand.self, PreflightCommand.self,
-            ])
+            PathCommand.self, ExposureCommand.self, PlanCommand.self, SnapshotCommand.self, PreflightCommand.self,
+        ])
 }

@@ -12,7 +12,8 @@ import Testing
     /// The slow look never comes by itself: what is repaired is repaired because it was told.
     private func withAgent(_ body: (Agent) async throws -> Void) async throws {
         let agent = Agent(
-            source: source, node: node, keeper: FakeKeeper(), logger: Logger(label: "test"), auditInterval: .seconds(600))
+            source: source, node: node, keeper: FakeKeeper(), logger: Logger(label: "test"),
+            auditInterval: .seconds(600))
         let running = Task { try await agent.run() }
         defer { running.cancel() }
         await source.send(Shop.assignment())

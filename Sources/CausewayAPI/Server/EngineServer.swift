@@ -56,17 +56,17 @@ package final class EngineServer: Sendable {
         let events = NetworkEvents()
         let all =
             SystemRoutes(backends: backends, causewayVersion: configuration.version).routes
-                + SwarmRoutes(backends: backends).routes
-                + NodeRoutes(backends: backends).routes
-                + NetworkRoutes(backends: backends).routes
-                + ConnectionRoutes(backends: backends, files: files, events: events, now: now).routes
-                + ContainerRoutes(backends: backends, facts: facts, files: files, events: events, now: now).routes
-                + ServiceRoutes(backends: backends).routes
-                + LogRoutes(backends: backends).routes
-                + TaskRoutes(backends: backends).routes
-                + SecretRoutes(backends: backends).routes
-                + EventRoutes(backends: backends, networkEvents: events, now: now).routes
-                + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes
+            + SwarmRoutes(backends: backends).routes
+            + NodeRoutes(backends: backends).routes
+            + NetworkRoutes(backends: backends).routes
+            + ConnectionRoutes(backends: backends, files: files, events: events, now: now).routes
+            + ContainerRoutes(backends: backends, facts: facts, files: files, events: events, now: now).routes
+            + ServiceRoutes(backends: backends).routes
+            + LogRoutes(backends: backends).routes
+            + TaskRoutes(backends: backends).routes
+            + SecretRoutes(backends: backends).routes
+            + EventRoutes(backends: backends, networkEvents: events, now: now).routes
+            + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes
         routes = RouteTable(all.map { $0.measured(by: configuration.stopwatch) })
     }
 
