@@ -33,6 +33,8 @@ struct HostsFiles: Sendable {
         try attempt("write", path(of: attachment)) {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try Data(text.utf8).write(to: URL(filePath: path(of: attachment)))
+            // A container's programs read it, whoever they run as.
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path(of: attachment))
         }
     }
 
