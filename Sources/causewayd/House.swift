@@ -116,6 +116,8 @@ struct House: Sendable {
         let files = FileManager.default
         try files.createDirectory(
             atPath: settings.stateDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // One that was there already is closed as well.
+        try files.setAttributes([.posixPermissions: 0o700], ofItemAtPath: settings.stateDirectory)
         // Group docker has to reach the socket in it.
         try files.createDirectory(
             atPath: settings.runDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])

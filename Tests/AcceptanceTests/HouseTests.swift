@@ -40,7 +40,8 @@ extension Acceptance.OnCluster {
         }
 
         @Test func `metrics tell tasks, connections and bytes by backend, and calls; and stay in order`() async throws {
-            try await withService("ho-count", "--publish", "8091:80", "causeway-test", replicas: 2) { _ in
+            try await withService("ho-count", "--publish", "8091:80", "--replicas", "2", "causeway-test", replicas: 2) {
+                _ in
                 // Connections are counted from the first reading on.
                 _ = try await metrics()
                 for _ in 0..<40 { try await call() }
