@@ -144,15 +144,12 @@ package actor Agent {
     }
 
     private func apply(_ new: NodeAssignment) async {
-        let hasOtherNetworks = assignment.map { $0.networks != new.networks } ?? false
         assignment = new
         do throws(KernelError) {
             let desired = try await desired(new)
             let report: NodeReconciler.Report
             if let applied, failures.isEmpty {
                 report = await reconciler.advance(from: applied, to: desired)
-                // What others' firewalls let through may depend on our subnets.
-                if hasOtherNetworks { _ = await reconciler.repair([.host: .forward], to: desired) }
             } else {
                 report = await reconciler.reconcile(to: desired)
             }

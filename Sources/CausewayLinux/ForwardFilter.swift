@@ -81,11 +81,9 @@ struct ForwardEntry {
     let family: IPFamily
     /// `iptables-nft`, …: those of the two that have a table `filter` here and a program to speak to it.
     private var tools: [String] = []
-    private let firewalld: Firewalld?
 
     init(_ family: IPFamily, nftables: [NetfilterSocket.TableName]) {
         self.family = family
-        firewalld = Firewalld(family, nftables: nftables)
         let name = family == .ip ? "iptables" : "ip6tables"
         if nftables.contains(.init(family: family == .ip ? .ip : .ip6, name: "filter")) {
             tools += Self.installed("\(name)-nft", else: name)
@@ -107,12 +105,7 @@ struct ForwardEntry {
             if !filter.hasEntry && filter.isFiltering { return .missing }
             if filter.hasEntry { state = .present }
         }
-        guard let firewalld else { return state }
-        switch try firewalld.state() {
-        case .missing: return .missing
-        case .present: return .present
-        case .notFiltered: return state
-        }
+        return state
     }
 
     func add(step: String) throws(KernelError) {
@@ -121,12 +114,10 @@ struct ForwardEntry {
             let filter = try filter(tool)
             if filter.isFiltering, !filter.hasEntry { try run(tool, filter.additions, step) }
         }
-        if let firewalld, try firewalld.state() == .missing { try firewalld.add(step: step) }
     }
 
     func delete(step: String) throws(KernelError) {
         for tool in tools { try run(tool, try filter(tool).deletions, step) }
-        if let firewalld { try firewalld.delete(step: step) }
     }
 
     private func filter(_ tool: String) throws(KernelError) -> ForwardFilter {

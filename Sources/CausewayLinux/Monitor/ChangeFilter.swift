@@ -86,7 +86,7 @@ struct ChangeFilter {
             // Tables, chains, rules, sets, elements, objects: the first attribute of all is the table's name.
             switch try reader.attributes().string(UInt16(NFTA_TABLE_NAME.rawValue)) {
             case KernelState.tableName: return .tables
-            case "filter", "firewalld": return isHost ? .forward : []
+            case "filter": return isHost ? .forward : []
             default: return []
             }
         } catch {

@@ -6,7 +6,7 @@ extension Acceptance.OnCluster {
     @Suite(.serialized) struct Firewalls {
         @Test func `ufw with its defaults, its reload, and its end`() async throws {
             try await Self.withTasks { works in
-                try await Self.restoringFiles("/etc/ufw", "/etc/default/ufw") {
+                try await Self.withCopy(of: "/etc/ufw") {
                     try await shell("ufw", "--force", "enable")
                     do {
                         try await works("ufw enabled")
@@ -22,34 +22,6 @@ extension Acceptance.OnCluster {
                     try await works("ufw disabled")
                 }
             }
-        }
-
-        @Test func `firewalld with its defaults and its reloads`() async throws {
-            let folder = "/run/causeway-test-firewalld"
-            try await shell("sh", "-ec", "mkdir -p \(folder) /run/dbus; mount --bind \(folder) /etc/firewalld")
-            let bus = try Spawned(
-                ["dbus-daemon", "--system", "--nofork", "--nopidfile"], out: "/dev/null", err: "/dev/null")
-            defer { bus.signal(SIGTERM) }
-            try await Self.withTasks { works in
-                let firewalld = try Spawned(
-                    ["firewalld", "--nofork", "--nopid"], out: "/run/firewalld.log", err: "/run/firewalld.log")
-                do {
-                    try await eventually("firewalld") {
-                        try await Command(["firewall-cmd", "--state"]).attempt().succeeded ? true : nil
-                    }
-                    try await works("firewalld started")
-                    try await shell("firewall-cmd", "--reload")
-                    try await works("firewalld reloaded")
-                    try await shell("firewall-cmd", "--complete-reload")
-                    try await works("firewalld reloaded wholly")
-                } catch {
-                    await firewalld.stop()
-                    throw error
-                }
-                await firewalld.stop()
-                try await works("firewalld ended")
-            }
-            try await shell("umount", "/etc/firewalld")
         }
 
         @Test(arguments: ["0", "1", "2"])
@@ -123,16 +95,15 @@ extension Acceptance.OnCluster {
             #expect(result.answered == 20, "\(when): from \(place) to \(address) port \(port): \(result)")
         }
 
-        /// Keeps what a tool writes below /etc from outliving the test.
-        private static func restoringFiles(_ paths: String..., body: () async throws -> Void) async throws {
-            let copy = "/run/causeway-test-files"
-            try await shell("sh", "-ec", "rm -rf \(copy); mkdir -p \(copy)")
-            for path in paths { try await shell("cp", "-a", "--parents", path, copy) }
+        /// Has a copy in the place of a folder of /etc, so that what a tool writes there does not outlive the test.
+        private static func withCopy(of folder: String, body: () async throws -> Void) async throws {
+            let copy = "/run/causeway-test-copy"
+            try await shell("sh", "-ec", "rm -rf \(copy); cp -a \(folder) \(copy); mount --bind \(copy) \(folder)")
             do { try await body() } catch {
-                try await shell("cp", "-a", "\(copy)/etc/.", "/etc/")
+                try await shell("umount", folder)
                 throw error
             }
-            try await shell("cp", "-a", "\(copy)/etc/.", "/etc/")
+            try await shell("umount", folder)
         }
     }
 }
