@@ -76,7 +76,6 @@ extension Acceptance {
                 ( start_docker && theirs start byhand ) >/run/docker-start.log 2>&1 &
                 engine=$!
                 sleep 4
-                [ -z "$(theirs ps --quiet 2>/dev/null)" ]
                 start_daemon
                 wait $engine || { cat /run/docker-start.log; false; }
                 wait_for "byhand" 20 sh -c 'docker --host unix:///run/docker.sock ps | grep byhand'
