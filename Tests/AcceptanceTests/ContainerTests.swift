@@ -17,8 +17,8 @@ extension Acceptance.OnCluster {
                         for name in ["ct-one", "other"] {
                             #expect(try await addresses(of: name, from: task) == ["10.66.1.77"])
                         }
-                        #expect(try await Self.fetch("http://ct-one/", from: task).hasPrefix("ct-host 10.66.1."))
-                        #expect(try await Self.fetch("http://ct-web/", from: "ct-one").contains(" 10.66.1.77 "))
+                        #expect(try await Self.fetch(from: "ct-one", in: task).contains("ct-host 10.66.1."))
+                        #expect(try await Self.fetch(from: "ct-web", in: "ct-one").contains(" 10.66.1.77 "))
 
                         let hosts = try await docker("exec", "ct-one", "cat", "/etc/hosts").lines
                         #expect(hosts.contains("10.66.1.77\tct-host"))
@@ -98,7 +98,7 @@ extension Acceptance.OnCluster {
                             try await docker(
                                 "network", "connect", "--ip", "10.66.2.9", "--alias", "mover", "ct-b", "ct-moves")
                             #expect(try await addresses(of: "mover", from: "ct-other") == ["10.66.2.9"])
-                            #expect(try await Self.fetch("http://mover/", from: "ct-other").contains(" 10.66.2."))
+                            #expect(try await Self.fetch(from: "mover", in: "ct-other").contains(" 10.66.2."))
                             let hosts = try await docker("exec", "ct-moves", "cat", "/etc/hosts").out
                             #expect(hosts.contains("10.66.2.9\t"))
                             let twice = try await docker.attempt("network", "connect", "ct-b", "ct-moves")
@@ -126,7 +126,7 @@ extension Acceptance.OnCluster {
                             try await docker(words + ["ct-stays"])
                             guard words[0] != "kill" else { continue }
                             _ = try await eventually("ct-stays to answer after \(words[0])") {
-                                try await Self.fetch("http://ct-stays/", from: "ct-asks").isEmpty ? nil : true
+                                try await Self.fetch(from: "ct-stays", in: "ct-asks").isEmpty ? nil : true
                             }
                             #expect(try await addresses(of: "ct-stays", from: "ct-asks") == before)
                         }
@@ -161,7 +161,6 @@ extension Acceptance.OnCluster {
                 try await withNetwork("ct-closed") {
                     for (words, said) in [
                         (["--network", "ct-closed"], "network ct-closed not manually attachable"),
-                        (["--network", "ct-net", "--network", "bridge"], "at once: leave one of them out"),
                         (["--network", "ct-net", "--mac-address", "02:00:00:00:00:01"], "--mac-address"),
                         (["--network", "ct-net", "--link", "x:y"], "--link"),
                         (["--network", "ct-net", "--ip", "10.67.0.1"], "10.67.0.1"),
@@ -171,6 +170,15 @@ extension Acceptance.OnCluster {
                         #expect(!refused.succeeded)
                         #expect(refused.err.contains(said), "\(refused.all)")
                     }
+                    // The command line refuses this by itself; compose and docker-py do not.
+                    let both = try await docker.raw(
+                        "POST", "/v1.50/containers/create?name=ct-no",
+                        body: """
+                            {"Image":"\(Images.test)","HostConfig":{"NetworkMode":"ct-net"},
+                            "NetworkingConfig":{"EndpointsConfig":{"bridge":{}}}}
+                            """)
+                    #expect(both.status == 400)
+                    #expect(both.message?.contains("at once: leave one of them out") == true)
                     try await docker("run", "--detach", "--name", "ct-docker", Images.test)
                     let mixed = try await docker.attempt("network", "connect", "ct-net", "ct-docker")
                     #expect(mixed.err.contains("was made on Docker's network bridge"))
@@ -212,7 +220,7 @@ extension Acceptance.OnCluster {
                         try await withContainer("ct-ask", ["--network", network]) {
                             let found = try await addresses(of: "web", from: "ct-ask")
                             #expect(found.count == 1)
-                            let said = try await Self.fetch("http://web/", from: "ct-ask")
+                            let said = try await Self.fetch(from: "web", in: "ct-ask")
                             #expect(!said.isEmpty)
                         }
                     }
@@ -227,8 +235,11 @@ extension Acceptance.OnCluster {
         // MARK: parts
 
         /// What a server said; empty when it did not answer.
-        private static func fetch(_ url: String, from container: String) async throws -> String {
-            try await attempt(at: .container(container), "wget", "-q", "-T", "3", "-O", "-", url).out
+        ///
+        /// Not with `wget`: a static busybox crashes in it when it is given a name.
+        private static func fetch(from server: String, in container: String) async throws -> String {
+            let request = "printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n'"
+            return try await attempt(at: .container(container), "sh", "-c", "\(request) | nc -w 3 \(server) 80").out
         }
 
         /// Runs a body with a container of the test image, and removes it afterwards.

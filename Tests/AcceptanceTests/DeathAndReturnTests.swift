@@ -83,9 +83,9 @@ extension Acceptance {
                 wait_for "port 8081" 20 ask 8081
                 ask >/dev/null
                 [ "$(address always) $(address byhand)" = "${before% *}" ]
-                theirs exec byhand wget -q -O /dev/null http://always/
-                theirs exec byhand wget -q -O /dev/null http://web/
-                theirs exec always wget -q -O /dev/null http://byhand/
+                fetch byhand always
+                fetch byhand web
+                fetch always byhand
                 clean 20
 
                 # What is removed behind our back is noticed.

@@ -95,7 +95,10 @@ extension Acceptance.OnCluster {
 
                     kill(before, SIGKILL)
 
-                    try await eventually("another keeper") { try await keeperProcess() != before ? true : nil }
+                    try await eventually("another keeper") {
+                        guard let now = try await runningKeeper() else { return nil }
+                        return now != before ? true : nil
+                    }
                     try await eventually("loopback") {
                         let web = try await Load(transport: .http, address: "::1", port: 8092, count: 10).run(at: .host)
                         return web.answered == 10 ? true : nil
@@ -177,12 +180,15 @@ private func keeperCounters() async throws -> KeeperCounters? {
     return counters
 }
 
-private func keeperProcess() async throws -> pid_t {
+private func keeperProcess() async throws -> pid_t { try #require(try await runningKeeper()) }
+
+/// `nil` while none is there.
+private func runningKeeper() async throws -> pid_t? {
     let client = keeperClient()
     await client.find()
     let id = client.processID.withLock { $0 }
     await client.close()
-    return try #require(id)
+    return id
 }
 
 /// What `causeway plan` would change.

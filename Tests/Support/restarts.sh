@@ -27,6 +27,13 @@ kill_docker() {
 
 ask() { ip netns exec outside curl --silent --fail --max-time 3 "http://198.51.100.2:${1:-8080}/"; }
 
+# fetch CONTAINER SERVER: asks a server by its name from inside a container. Not with wget: a static busybox crashes
+# in it when it is given a name.
+fetch() {
+    theirs exec "$1" sh -c "printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n' | nc -w 3 $2 80" |
+        grep -q .
+}
+
 # The containers that run for a service, by identifier.
 containers_of() { theirs ps --quiet --no-trunc --filter "label=com.docker.swarm.service.name=$1" | sort; }
 
