@@ -95,11 +95,11 @@ extension Acceptance.OnCluster {
 
                     kill(before, SIGKILL)
 
-                    try await eventually("another keeper") {
+                    try await eventually("another keeper") { () -> Bool? in
                         guard let now = try await runningKeeper() else { return nil }
                         return now != before ? true : nil
                     }
-                    try await eventually("loopback") {
+                    try await eventually("loopback") { () -> Bool? in
                         let web = try await Load(transport: .http, address: "::1", port: 8092, count: 10).run(at: .host)
                         return web.answered == 10 ? true : nil
                     }
