@@ -29,7 +29,7 @@ time_service() {
         docker --host "$api" service create --quiet --detach --no-resolve-image --name first --publish "$1:7000" "$image")
     record start causeway "$figures"
     docker_here service rm first >/dev/null
-    wait_for "the container of the service to be gone" 30 no_container_of first
+    wait_for "the container of the service to be gone" 90 no_container_of first
 }
 
 no_container_of() {
