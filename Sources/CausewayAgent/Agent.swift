@@ -280,6 +280,25 @@ extension Agent: TaskNetwork {
     }
 }
 
+extension Agent {
+    /// A program that has not opened its ports by then is none that one waits for.
+    private static let listeningPatience = 200
+
+    package func listening(_ task: Swarm.Task) async {
+        let ports = Set(task.ports.filter { $0.protocol == .tcp }.map(\.targetPort))
+        guard !ports.isEmpty else { return }
+        for _ in 0..<Self.listeningPatience {
+            do throws(KernelError) {
+                if try await node.listeners(in: TaskPlace.namespaceName(of: task)).isSuperset(of: ports) { return }
+            } catch {
+                return logger.warning("cannot tell whether \(task.name) listens; it counts as running: \(error)")
+            }
+            guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { return }
+        }
+        logger.notice("\(task.name) runs, and does not listen on all that it publishes: \(ports.sorted())")
+    }
+}
+
 /// The addresses that a node's table balances to.
 enum Backends {
     /// Those that nothing leads to any more.

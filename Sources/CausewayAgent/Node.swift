@@ -13,6 +13,8 @@ package protocol Node: Sendable {
     func path(ofNamespace name: String) -> String
     /// The kernel of one of our namespaces, or of the host's own.
     func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel
+    /// The TCP ports on which somebody listens in one of our namespaces.
+    func listeners(in namespace: String) async throws(KernelError) -> Set<UInt16>
     /// What the compiler has to know of the host.
     func facts() async throws(KernelError) -> NodeFacts
     /// Forgets the UDP flows that lead to an address, so that the next datagram chooses anew.

@@ -71,6 +71,16 @@ final class LinuxNode: Node {
         }
     }
 
+    func listeners(in namespace: String) async throws(KernelError) -> Set<UInt16> {
+        try await NetworkNamespace(name: namespace).performStep { () throws(KernelError) in
+            do throws(NetlinkError) {
+                return Set(try SocketDiagnostics().listeners().map(\.port))
+            } catch {
+                throw error.kernelError("read the sockets of namespace \(namespace)")
+            }
+        }
+    }
+
     // MARK: the host
 
     func facts() async throws(KernelError) -> NodeFacts {

@@ -1,6 +1,7 @@
 import CausewayKernel
 import CausewayModel
 import Logging
+import Synchronization
 import Testing
 
 @testable import CausewayAgent
@@ -39,6 +40,26 @@ import Testing
             try await source.waitApplied(1)
 
             #expect(try await agent.ready(task) == "/run/netns/cw-web.1.web1abcd")
+        }
+    }
+
+    @Test func `a task is waited for until it listens on what it publishes`() async throws {
+        try await withAgent { agent in
+            var task = Shop.assignment().tasks[0]
+            task.ports = [.init(targetPort: 80, publishedPort: 8080), .init(targetPort: 81, publishedPort: 8081)]
+            await node.listen([80])
+            let hasWaited = Mutex(false)
+            let waiting = Task {
+                await agent.listening(task)
+                hasWaited.withLock { $0 = true }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(!hasWaited.withLock { $0 })
+
+            await node.listen([80, 81])
+
+            await waiting.value
+            #expect(hasWaited.withLock { $0 })
         }
     }
 

@@ -33,7 +33,9 @@ struct CausewayNamespaceTests {
         }
 
         let engine = EngineClient(socketPath: socket)
-        let runtime = DockerRuntime(engine: engine, nodeHostname: "alpha")
+        let places = PlaceFiles(
+            stateDirectory: "/var/lib/causeway", runDirectory: "/run/causeway", agentSocket: "/run/causeway/none")
+        let runtime = DockerRuntime(engine: engine, nodeHostname: "alpha", places: places)
         let task = try Swarm.Task.sample(
             "runtime-test-netns", #"{"ContainerSpec":{"Image":"busybox:latest","Command":["sleep","600"]}}"#)
         let id: String
@@ -53,6 +55,6 @@ struct CausewayNamespaceTests {
         let seen = ObservedContainer(id: id, taskID: task.id, nodeID: "node1", state: .running)
         try await runtime.remove(seen, force: true)
         await engine.shutdown()
-        #expect(!FileManager.default.fileExists(atPath: "/run/causeway/containers/\(id)"))
+        #expect(!FileManager.default.fileExists(atPath: "/var/lib/causeway/containers/\(id)"))
     }
 }

@@ -40,10 +40,12 @@ extension TaskSupervisor {
             }
             return ObservedContainer(id: id, taskID: task.id, nodeID: nodeID, state: .created)
         case .start(let id):
-            return try await starting.through { () throws(ContainerError) in
+            try await starting.through { () throws(ContainerError) in
                 try await self.runtime.start(id, namespacePath: try await self.namespace(of: task))
-                return try await self.runtime.inspect(id)
             }
+            // It joins the balancer when it runs; what it publishes should be there by then.
+            await network.listening(task)
+            return try await runtime.inspect(id)
         case .stop(let id):
             try await runtime.stop(id, grace: task.spec.containerSpec?.stopGracePeriod)
             return try await runtime.inspect(id)

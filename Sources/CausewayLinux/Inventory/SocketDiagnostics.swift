@@ -27,8 +27,11 @@ package struct SocketDiagnostics: Sendable {
 
     /// Sockets that take packets without having asked for them: TCP in LISTEN, UDP bound to a port and not connected.
     package func receivers() throws(NetlinkError) -> [Found] {
-        try find(.tcp, states: Self.listening) + find(.udp, states: Self.closed)
+        try listeners() + find(.udp, states: Self.closed)
     }
+
+    /// Sockets that take TCP connections.
+    package func listeners() throws(NetlinkError) -> [Found] { try find(.tcp, states: Self.listening) }
 
     /// Sockets that keep others from binding a port.
     package func holders(_ protocol: Swarm.TransportProtocol, port: UInt16) throws(NetlinkError) -> [Found] {

@@ -6,6 +6,7 @@ import CausewayModel
 actor FakeNode: Node {
     let host = FakeKernel()
     private(set) var kernels: [String: FakeKernel] = [:]
+    private var listening: Set<UInt16> = []
     private(set) var forgotten: [IPAddress] = []
     var hasLeftovers = false
     private var told: AsyncStream<NodeChange>.Continuation?
@@ -37,6 +38,11 @@ actor FakeNode: Node {
     func facts() async throws(KernelError) -> NodeFacts {
         NodeFacts(nameServers: [.v4(IPv4Address("192.0.2.53")!)])
     }
+
+    func listeners(in namespace: String) async throws(KernelError) -> Set<UInt16> { listening }
+
+    /// Makes somebody listen, in every namespace.
+    func listen(_ ports: Set<UInt16>) { listening = ports }
 
     func forgetDatagramFlows(to address: IPAddress) async throws(KernelError) { forgotten.append(address) }
 

@@ -99,6 +99,10 @@ struct FakeNetwork: TaskNetwork {
     struct Refusal: Error, CustomStringConvertible { var description: String }
 
     var refusal: String?
+    /// What happens before a task that was started listens.
+    var beforeListening: @Sendable (Swarm.Task) async -> Void = { _ in }
+
+    func listening(_ task: Swarm.Task) async { await beforeListening(task) }
 
     func ready(_ task: Swarm.Task) async throws -> String {
         if let refusal { throw Refusal(description: refusal) }

@@ -164,6 +164,23 @@ private final class Story: Sendable {
         #expect(await story.runtime.calls == ["prepare t1"])
     }
 
+    @Test func `a task does not count as running before it listens`() async {
+        let seen = Mutex<[Swarm.Task.State]>([])
+        let manager = Mutex<FakeManager?>(nil)
+        let story = Story(
+            network: FakeNetwork { task in
+                let states = await manager.withLock { $0 }?.states(of: task.id) ?? [.running]
+                seen.withLock { $0 = states }
+            })
+        manager.withLock { $0 = story.manager }
+
+        await story.supervisor.update([.sample("t1")])
+        await story.settle()
+
+        #expect(!seen.withLock { $0.contains(.running) })
+        #expect(await story.manager.last("t1")?.state == .running)
+    }
+
     @Test func `an engine that is away fails nothing, and work goes on when it is back`() async {
         let story = Story()
         await story.supervisor.update([.sample("t1")])
