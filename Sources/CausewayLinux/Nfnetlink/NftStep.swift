@@ -116,8 +116,10 @@ struct NftStep {
             empty.sets[index].elements = []
             parts.append(part)
         }
-        let start = "add table \(name)\ndelete table \(name)\nadd table \(name) { flags dormant; }\n"
-        try Nftables.run(start + empty.text, step: "\(step)")
+        // In the table's own block: one without flags, behind it, would ask to wake it in the same transaction.
+        let opening = "table \(name) {\n"
+        let block = opening + "\tflags dormant;\n" + empty.text.dropFirst(opening.count)
+        try Nftables.run("add table \(name)\ndelete table \(name)\n" + block, step: "\(step)")
         var transactions: UInt32 = 2
         for part in parts { transactions += try fill(part, in: table) }
         var wake = NftBatch(family: table.family, table: table.name)
