@@ -15,7 +15,7 @@ struct Observation {
         let socket: NetfilterSocket
         do throws(NetlinkError) {
             if parts.contains(.links) { try readRoute(&state) }
-            socket = try NetfilterSocket()
+            if let memory { socket = try memory.socket() } else { socket = try NetfilterSocket() }
             tables = parts.isDisjoint(with: [.tables, .forward]) ? [] : try socket.tables()
         } catch {
             throw error.kernelError("read namespace \(namespace)")

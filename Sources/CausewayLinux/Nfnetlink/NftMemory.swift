@@ -13,8 +13,19 @@ package final class NftMemory: Sendable {
     }
 
     private let known = Mutex<Known?>(nil)
+    private let open = Mutex<NetfilterSocket?>(nil)
 
     package init() {}
+
+    /// A socket of the namespace, open for good.
+    ///
+    /// Closing one waits until the kernel has freed what was deleted before: some 15 ms (`nft_rcv_nl_event`).
+    func socket() throws(NetlinkError) -> NetfilterSocket {
+        if let socket = open.withLock({ $0 }) { return socket }
+        let socket = try NetfilterSocket()
+        open.withLock { $0 = socket }
+        return socket
+    }
 
     /// The generation for which something is known.
     var generation: UInt32? { known.withLock { $0?.generation } }

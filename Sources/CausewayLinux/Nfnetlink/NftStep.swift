@@ -40,7 +40,7 @@ struct NftStep {
 
     private func note(transactions: UInt32) throws(KernelError) {
         guard let memory, memory.generation != nil else { return }
-        let now = try netlink { () throws(NetlinkError) in try NetfilterSocket().generation() }
+        let now = try netlink { () throws(NetlinkError) in try memory.socket().generation() }
         memory.note(step, transactions: transactions, now: now)
     }
 
@@ -76,7 +76,7 @@ struct NftStep {
         var batch = batch
         let last = batch.finish()
         return try netlink { () throws(NetlinkError) in
-            try NetlinkSocket(.netfilter).transact(batch.bytes, first: 1, last: last)
+            try socket().socket.transact(batch.bytes, first: 1, last: last)
         }
     }
 
@@ -89,6 +89,11 @@ struct NftStep {
         return KernelError(batch.parts[index], errno: refusal.errno, detail: refusal.words)
     }
 
+    private func socket() throws(NetlinkError) -> NetfilterSocket {
+        guard let memory else { return try NetfilterSocket() }
+        return try memory.socket()
+    }
+
     private func netlink<T>(_ body: () throws(NetlinkError) -> T) throws(KernelError) -> T {
         do throws(NetlinkError) { return try body() } catch { throw error.kernelError("\(step)") }
     }
@@ -97,7 +102,7 @@ struct NftStep {
 
     /// Whether no packet meets this table: it is not there, or was left half made.
     private func isAbsent(_ table: Nft.Table) throws(KernelError) -> Bool {
-        let tables = try netlink { () throws(NetlinkError) in try NetfilterSocket().tables() }
+        let tables = try netlink { () throws(NetlinkError) in try socket().tables() }
         return !tables.contains { $0.family == table.family && $0.name == table.name && !$0.isDormant }
     }
 
@@ -116,8 +121,10 @@ struct NftStep {
             empty.sets[index].elements = []
             parts.append(part)
         }
-        let start = "add table \(name)\ndelete table \(name)\nadd table \(name) { flags dormant; }\n"
-        try Nftables.run(start + empty.text, step: "\(step)")
+        // In the table's own block: one without flags, behind it, would ask to wake it in the same transaction.
+        let opening = "table \(name) {\n"
+        let block = opening + "\tflags dormant;\n" + empty.text.dropFirst(opening.count)
+        try Nftables.run("add table \(name)\ndelete table \(name)\n" + block, step: "\(step)")
         var transactions: UInt32 = 2
         for part in parts { transactions += try fill(part, in: table) }
         var wake = NftBatch(family: table.family, table: table.name)
