@@ -173,3 +173,8 @@ prefer_containers() {
 
 # answers NAMESPACE ADDRESS PORT: whether the server there does.
 answers() { "$tools/net" ask "$1" "$2" "$3" rr 0.01 >/dev/null 2>&1; }
+
+# no_container_of SERVICE: whether none of its containers is left.
+no_container_of() {
+    [ -z "$(docker_engine ps --all --quiet --filter "label=com.docker.swarm.service.name=$1")" ]
+}

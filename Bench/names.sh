@@ -15,7 +15,7 @@ measure_names() {
         ask_names unbound names 127.0.0.3 "$count" "$unbound" name1.test name2.test name3.test name4.test
     done
     docker_here service rm named other >/dev/null
-    wait_for "the services to be gone" 90 no_container_of named || true
+    wait_for "the services to be gone" 90 no_container_of named
     docker_here network rm names >/dev/null
     end_process "$dnsmasq" 5
     end_process "$unbound" 5

@@ -31,7 +31,3 @@ time_service() {
     docker_here service rm first >/dev/null
     wait_for "the container of the service to be gone" 90 no_container_of first
 }
-
-no_container_of() {
-    [ -z "$(docker_engine ps --all --quiet --filter "label=com.docker.swarm.service.name=$1")" ]
-}

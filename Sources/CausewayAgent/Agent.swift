@@ -251,12 +251,12 @@ package actor Agent {
 
     /// A datagram has no connection to keep: its next one goes where the service is now.
     private func forgetFlows(from old: DesiredNode?, to new: DesiredNode) async {
-        for address in Backends.lost(from: old, to: new).sorted() {
-            do throws(KernelError) {
-                try await node.forgetDatagramFlows(to: address)
-            } catch {
-                logger.error("cannot forget flows", metadata: ["address": "\(address)", "error": "\(error)"])
-            }
+        let lost = Backends.lost(from: old, to: new)
+        guard !lost.isEmpty else { return }
+        do throws(KernelError) {
+            try await node.forgetDatagramFlows(to: lost)
+        } catch {
+            logger.error("cannot forget flows", metadata: ["addresses": "\(lost.sorted())", "error": "\(error)"])
         }
     }
 }

@@ -17,8 +17,8 @@ package protocol Node: Sendable {
     func listeners(in namespace: String) async throws(KernelError) -> Set<UInt16>
     /// What the compiler has to know of the host.
     func facts() async throws(KernelError) -> NodeFacts
-    /// Forgets the UDP flows that lead to an address, so that the next datagram chooses anew.
-    func forgetDatagramFlows(to address: IPAddress) async throws(KernelError)
+    /// Forgets the UDP flows that lead to any of some addresses, so that the next datagram chooses anew.
+    func forgetDatagramFlows(to addresses: Set<IPAddress>) async throws(KernelError)
     /// Writes down what a sysctl of the host was before we first set it.
     func recordSysctls(_ names: [String]) async throws(KernelError)
     /// Puts back what was written down.

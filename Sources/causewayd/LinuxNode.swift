@@ -94,8 +94,8 @@ final class LinuxNode: Node {
             searchDomains: host.searchDomains)
     }
 
-    func forgetDatagramFlows(to address: IPAddress) async throws(KernelError) {
-        try await Conntrack().deleteFlows(protocol: .udp, towards: address)
+    func forgetDatagramFlows(to addresses: Set<IPAddress>) async throws(KernelError) {
+        try await Conntrack().deleteFlows(protocol: .udp, towards: addresses)
     }
 
     func recordSysctls(_ names: [String]) async throws(KernelError) { try journal.record(names) }

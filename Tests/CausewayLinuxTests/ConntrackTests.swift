@@ -29,13 +29,13 @@ struct `Conntrack entries` {
         #expect(translated.original.protocol == 17)
         #expect(flows.contains { $0.original.destination == second })
 
-        let count = try await conntrack.deleteFlows(protocol: .udp, towards: first)
+        let count = try await conntrack.deleteFlows(protocol: .udp, towards: [first])
 
         #expect(count == 1)
         let left = try await conntrack.flows()
         #expect(!left.contains { $0.reply.source == first })
         #expect(left.contains { $0.original.destination == second })
-        #expect(try await conntrack.deleteFlows(protocol: .tcp, towards: second) == 0)
+        #expect(try await conntrack.deleteFlows(protocol: .tcp, towards: [second]) == 0)
     }
 
     @Test func `ten thousand connections are counted when they end, and while they last`() async throws {

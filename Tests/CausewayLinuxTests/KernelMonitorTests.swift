@@ -22,13 +22,16 @@ struct `Kernel monitor` {
 
     /// What is told until a change that is told for certain.
     private func told() async throws -> [KernelMonitor.Change] {
-        try await host.shell("nft add table inet causeway; nft delete table inet causeway")
+        // One transaction, so that nothing of it is told later.
+        try await host.shell("nft 'add table inet causeway; delete table inet causeway'")
         var all: [KernelMonitor.Change] = []
         for await change in monitor.changes {
-            all.append(change)
-            if change == .init(.host, .tables) { break }
+            // What came with it is told with it.
+            let isLast = change.place == .host && change.parts.contains(.tables)
+            all.append(.init(change.place, isLast ? change.parts.subtracting(.tables) : change.parts))
+            if isLast { break }
         }
-        return all.filter { $0 != .init(.host, .tables) }
+        return all.filter { !$0.parts.isEmpty }
     }
 
     @Test(arguments: [

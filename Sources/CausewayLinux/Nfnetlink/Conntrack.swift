@@ -71,11 +71,18 @@ package struct Conntrack: Sendable {
     /// One that ended by itself meanwhile is no error.
     @discardableResult
     package func delete(_ matches: @escaping @Sendable (Flow) -> Bool) async throws(KernelError) -> Int {
+        try await delete(protocol: nil, matches)
+    }
+
+    /// A host may track a hundred thousand connections: those of other protocols are not even read.
+    private func delete(
+        protocol number: UInt8?, _ matches: @escaping @Sendable (Flow) -> Bool
+    ) async throws(KernelError) -> Int {
         try await namespace.performStep { () throws(KernelError) in
             do throws(NetlinkError) {
                 let socket = try NetlinkSocket(.netfilter)
                 var count = 0
-                for entry in try Self.dump(socket) where matches(entry.flow) {
+                for entry in try Self.dump(socket, protocol: number) where matches(entry.flow) {
                     if try Self.delete(entry, socket) { count += 1 }
                 }
                 return count
@@ -85,14 +92,14 @@ package struct Conntrack: Sendable {
         }
     }
 
-    /// Deletes the flows of a protocol that lead to an address: those sent to it, and those translated to it.
+    /// Deletes the flows of a protocol that lead to any of some addresses: those sent to it, and those translated to it.
     @discardableResult
     package func deleteFlows(
-        protocol: Swarm.TransportProtocol, towards address: IPAddress
+        protocol: Swarm.TransportProtocol, towards addresses: Set<IPAddress>
     ) async throws(KernelError) -> Int {
-        try await delete {
+        try await delete(protocol: `protocol`.number) {
             $0.original.protocol == `protocol`.number
-                && ($0.reply.source == address || $0.original.destination == address)
+                && (addresses.contains($0.reply.source) || addresses.contains($0.original.destination))
         }
     }
 
@@ -112,9 +119,40 @@ package struct Conntrack: Sendable {
 
     private static let subsystem = UInt16(NFNL_SUBSYS_CTNETLINK)
 
-    private static func dump(_ socket: NetlinkSocket) throws(NetlinkError) -> [Entry] {
+    private static func dump(_ socket: NetlinkSocket, protocol number: UInt8?) throws(NetlinkError) -> [Entry] {
+        guard let number else { return try dump(socket) }
+        do throws(NetlinkError) {
+            return try dump(socket, asking: question(Family.v4, number))
+                + dump(socket, asking: question(Family.v6, number))
+        } catch {
+            // Before Linux 5.8 there was no such filter.
+            guard [EOPNOTSUPP, EINVAL].contains(error.errno) else { throw error }
+            return try dump(socket)
+        }
+    }
+
+    /// For the entries of a family and a protocol.
+    private static func question(_ family: UInt8, _ number: UInt8) -> NetlinkWriter {
+        var message = NetlinkWriter.netfilter(subsystem, UInt16(IPCTNL_MSG_CT_GET.rawValue), family: family)
+        message.nested(UInt16(CTA_TUPLE_ORIG.rawValue)) { tuple in
+            tuple.nested(UInt16(CTA_TUPLE_PROTO.rawValue)) { $0.attribute(UInt16(CTA_PROTO_NUM.rawValue), number) }
+        }
+        message.nested(UInt16(CTA_FILTER.rawValue)) { filter in
+            filter.attribute(UInt16(CTA_FILTER_ORIG_FLAGS.rawValue), filterByProtocol)
+            filter.attribute(UInt16(CTA_FILTER_REPLY_FLAGS.rawValue), UInt32(0))
+        }
+        return message
+    }
+
+    /// The kernel's own `CTA_FILTER_F_CTA_PROTO_NUM`, which no header for users has (nf_internals.h).
+    private static let filterByProtocol: UInt32 = 1 << 3
+
+    private static func dump(
+        _ socket: NetlinkSocket,
+        asking question: NetlinkWriter = .netfilter(subsystem, UInt16(IPCTNL_MSG_CT_GET.rawValue))
+    ) throws(NetlinkError) -> [Entry] {
         var entries: [Entry] = []
-        for message in try socket.dump(.netfilter(subsystem, UInt16(IPCTNL_MSG_CT_GET.rawValue))) {
+        for message in try socket.dump(question) {
             do throws(NetlinkReader.Malformed) {
                 if let entry = try entry(message) { entries.append(entry) }
             } catch {

@@ -6,8 +6,8 @@ extension Acceptance.OnCluster {
     /// What others do to what is ours is undone, and nothing of theirs is.
     @Suite(.serialized) struct Repair {
         static let acts = Machine.isFull ? 200 : 25
-        /// 100 ms, on a machine that has nothing else to do.
-        static let rulesLimit: Duration = Machine.isFull ? .milliseconds(100) : .milliseconds(500)
+        /// 100 ms, on a machine that has nothing else to do; else only that it is not left to a timer.
+        static let rulesLimit: Duration = Machine.isFull ? .milliseconds(100) : .milliseconds(900)
 
         @Test func `acts by chance are repaired in time, under load, and nothing else is touched`() async throws {
             try await Self.withServices { load in

@@ -44,7 +44,7 @@ actor FakeNode: Node {
     /// Makes somebody listen, in every namespace.
     func listen(_ ports: Set<UInt16>) { listening = ports }
 
-    func forgetDatagramFlows(to address: IPAddress) async throws(KernelError) { forgotten.append(address) }
+    func forgetDatagramFlows(to addresses: Set<IPAddress>) async throws(KernelError) { forgotten += addresses.sorted() }
 
     func recordSysctls(_ names: [String]) async throws(KernelError) {}
 
