@@ -21,9 +21,10 @@ extension Acceptance.OnCluster {
                     disagreements.append("case \(number), \(probe): \(difference)\n\(try await probe.drawing())")
                 }
                 print("seed \(Machine.seed): \(Machine.generatedCases) cases, predicted \(kinds)")
+                for disagreement in disagreements { print(disagreement) }
 
-                #expect(disagreements.isEmpty, "seed \(Machine.seed)\n\(disagreements.joined(separator: "\n"))")
-                #expect(kinds.count >= 3, "the cases are too alike: \(kinds)")
+                #expect(disagreements.isEmpty, "seed \(Machine.seed): \(disagreements.count) cases")
+                #expect(kinds.count >= (Machine.isFull ? 3 : 2), "the cases are too alike: \(kinds)")
             }
         }
 

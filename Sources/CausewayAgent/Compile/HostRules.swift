@@ -8,24 +8,31 @@ struct HostRules {
 
     func chains() -> [Nft.Chain] {
         [
-            sourceCheck, prerouting, output, refuse, input, outputFilter, forward, toTask, fromTask, accepted,
-            postrouting,
+            sourceCheck, sourcesOfTask, prerouting, output, input, outputFilter, forward, taskTraffic, toTask, fromTask,
+            accepted, postrouting,
         ] + scopeChains
     }
 
     // MARK: base chains
 
-    /// A task sends from its own addresses only; before conntrack, so that a forged packet leaves no entry.
+    /// Before conntrack, so that a forged packet leaves no entry.
+    ///
+    /// Every packet of the host meets this chain: it asks one thing.
     private var sourceCheck: Nft.Chain {
         Nft.Chain(
             name: "source_check", base: .init(.filter, .prerouting, priority: -300),
+            rules: [Nft.Rule([fromTaskLink, .verdict(.goto("sources_of_task"))])])
+    }
+
+    private var sourcesOfTask: Nft.Chain {
+        Nft.Chain(
+            name: "sources_of_task",
             rules: IPFamily.allCases.map { family in
-                let names = SetNames(family)
-                return Nft.Rule(
+                Nft.Rule(
                     [
-                        fromTaskLink,
                         .match(
-                            .concatenation([.meta("iifname"), source(family)]), .notEqual, .value(.set(names.sources))),
+                            .concatenation([.meta("iifname"), source(family)]), .notEqual,
+                            .value(.set(SetNames(family).sources))),
                         .counter(), .verdict(.drop),
                     ],
                     comment: "a task sends from its own addresses only")
@@ -33,10 +40,18 @@ struct HostRules {
     }
 
     /// From outside and from tasks: published ports of the host's own addresses, then virtual addresses.
+    ///
+    /// A virtual address without a task behind it says so at once. Here and not in a chain of its own, because only the
+    /// first packet of a connection meets this one.
     private var prerouting: Nft.Chain {
         Nft.Chain(
             name: "prerouting", base: .init(.nat, .prerouting, priority: -100),
-            rules: [Nft.Rule([isToHost, .verdict(.jump("published"))])] + virtualRules)
+            rules: [Nft.Rule([isToHost, .verdict(.jump("published"))])] + virtualRules
+                + IPFamily.allCases.flatMap { family in
+                    refusals(
+                        [fromTaskLink, .match(destination(family), .equal, .value(.set(SetNames(family).virtual)))],
+                        comment: "no task behind this virtual address")
+                })
     }
 
     /// From the host itself, to its own addresses.
@@ -48,17 +63,6 @@ struct HostRules {
             rules: notLoopback.map { Nft.Rule([$0, isToHost, .verdict(.jump("published"))]) })
     }
 
-    /// A virtual address without a task behind it says so at once.
-    private var refuse: Nft.Chain {
-        Nft.Chain(
-            name: "refuse", base: .init(.filter, .prerouting, priority: -90),
-            rules: IPFamily.allCases.flatMap { family in
-                refusals(
-                    [fromTaskLink, .match(destination(family), .equal, .value(.set(SetNames(family).virtual)))],
-                    comment: "no task behind this virtual address")
-            })
-    }
-
     /// A published port that was not translated: `unanswered` says why, and refuses it.
     ///
     /// What came to a loopback address is the keeper's to relay.
@@ -67,7 +71,7 @@ struct HostRules {
             name: "input", base: .init(.filter, .input, priority: -5),
             rules: notLoopback.map {
                 Nft.Rule([
-                    $0, stateIs(["new"]), .match(Self.port, .equal, .value(.set(SetNames.ports))),
+                    $0, stateIs("new"), .match(Self.port, .equal, .value(.set(SetNames.ports))),
                     .verdict(.goto("unanswered")),
                 ])
             })
@@ -92,7 +96,7 @@ struct HostRules {
                     Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)]),
                     // New ones only: an error that the host sends about a packet of a task belongs to no connection.
                     Nft.Rule(
-                        [isToTask, stateIs(["new"]), .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
+                        [isToTask, stateIs("new"), .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
                         comment: "not published"),
                 ]
             })
@@ -102,16 +106,7 @@ struct HostRules {
     private var forward: Nft.Chain {
         Nft.Chain(
             name: "forward", base: .init(.filter, .forward, priority: -5),
-            rules: [
-                Nft.Rule(
-                    [toTaskLink, stateIs(["invalid"]), .counter(), .verdict(.drop)],
-                    comment: "no connection it could belong to"),
-                Nft.Rule([fromTaskLink, stateIs(["invalid"]), .counter(), .verdict(.drop)]),
-                Nft.Rule([toTaskLink, stateIs(["established", "related"]), .verdict(.goto("accepted"))]),
-                Nft.Rule([fromTaskLink, stateIs(["established", "related"]), .verdict(.goto("accepted"))]),
-                Nft.Rule([toTaskLink, .verdict(.goto("to_task"))]),
-                Nft.Rule([fromTaskLink, .verdict(.goto("from_task"))]),
-            ])
+            rules: [fromTaskLink, toTaskLink].map { Nft.Rule([$0, .verdict(.goto("task_traffic"))]) })
     }
 
     /// A task that reaches itself must see another's address, or its answer would never leave it; and what leaves for
@@ -142,6 +137,20 @@ struct HostRules {
     }
 
     // MARK: chains that others go to
+
+    /// In the order of how often each is met.
+    private var taskTraffic: Nft.Chain {
+        Nft.Chain(
+            name: "task_traffic",
+            rules: [
+                Nft.Rule([stateIs("established"), .verdict(.goto("accepted"))]),
+                Nft.Rule(
+                    [stateIs("invalid"), .counter(), .verdict(.drop)], comment: "no connection it could belong to"),
+                Nft.Rule([stateIs("related"), .verdict(.goto("accepted"))]),
+                Nft.Rule([toTaskLink, .verdict(.goto("to_task"))]),
+                Nft.Rule([.verdict(.goto("from_task"))]),
+            ])
+    }
 
     private var toTask: Nft.Chain {
         Nft.Chain(
@@ -235,10 +244,7 @@ struct HostRules {
             .value(.set(SetNames(family).targets)))
     }
 
-    private func stateIs(_ states: [String]) -> Nft.Expression {
-        let value: Nft.Value = states.count == 1 ? .name(states[0]) : .anonymousSet(states.map { .name($0) })
-        return .match(.ct("state"), states.count == 1 ? .in : .equal, .value(value))
-    }
+    private func stateIs(_ state: String) -> Nft.Expression { .match(.ct("state"), .in, .value(.name(state))) }
 
     func source(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "saddr") }
 

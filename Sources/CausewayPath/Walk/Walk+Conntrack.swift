@@ -45,10 +45,7 @@ extension Walk {
             let before = packet
             let run = run(chain, at, hook, links)
             switch run.end {
-            case .drop, .policy(isDrop: true), .reject:
-                return Verdict(
-                    .dropped, world.place(at), "by the nat table's \(hops.last?.stage.name ?? "chain")",
-                    reason: .netfilter)
+            case .drop, .policy(isDrop: true), .reject: return ending(run, at)
             case .translate(let translation):
                 bind(translation, at, links)
                 amendLastHop(before, translation)

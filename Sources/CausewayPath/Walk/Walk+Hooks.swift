@@ -117,7 +117,8 @@ extension Walk {
         }
     }
 
-    private func ending(_ run: ChainRun, _ at: Int) -> Verdict? {
+    /// What a run of a chain means for the packet; `nil`: it goes on.
+    func ending(_ run: ChainRun, _ at: Int) -> Verdict? {
         let place = world.place(at)
         guard let hop = hops.last else { return nil }
         let whose = "\(hop.stage.table ?? ""), chain \(run.acted.last?.chain ?? hop.stage.name)"
