@@ -9,7 +9,9 @@ struct Place: Equatable {
     /// The daemon's socket to ask at before the start.
     var agent: String?
 
-    /// The first line is the namespace; then `ready PATH` and `agent PATH`. Other lines are a later release's.
+    /// Reads what the daemon wrote: the namespace, then lines `ready PATH` and `agent PATH`.
+    ///
+    /// Other lines are a later release's.
     init?(_ bytes: [UInt8]) {
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

@@ -8,8 +8,9 @@ struct Cuts: Sendable {
     /// Neighbouring ports that no rule tells apart.
     struct Ports: Hashable, Sendable {
         var range: ClosedRange<UInt16>
-        /// Of ports that are named nowhere by themselves, which ranges of the rules they are in; two with one number
-        /// are alike to all rules. `nil` for a port that is named.
+        /// Of ports that are named nowhere by themselves, which ranges of the rules they are in.
+        ///
+        /// Two with one number are alike to all rules. `nil` for a port that is named.
         var cell: Int?
     }
 
@@ -90,7 +91,7 @@ struct Cuts: Sendable {
             case .match(let left, _, .value(let value)): read(left, value, table, transports, isHost)
             case .verdictMap(let key, let map): read(key, map, table, transports, isHost)
             case .dnat(let nat), .snat(let nat):
-                [nat.address, nat.port].forEach { read($0, table, transports, isHost) }
+                for operand in [nat.address, nat.port] { read(operand, table, transports, isHost) }
             case .set(_, let operand): read(operand, table, transports, isHost)
             case .redirect(let operand): read(operand, table, transports, isHost)
             default: continue
@@ -210,7 +211,7 @@ struct Cuts: Sendable {
         case .not(let inner): read(inner, transports, isHost)
         case .source(let prefix): if isHost { sources.insert(prefix.network) }
         case .destinationPort(let range): add(range, transports)
-        case .destinationPorts(let ranges): ranges.forEach { add($0, transports) }
+        case .destinationPorts(let ranges): for range in ranges { add(range, transports) }
         default: break
         }
     }
