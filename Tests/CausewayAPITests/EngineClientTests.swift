@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// The client of Docker Engine, where many ask at once.
-@Suite struct EngineClientTests {
+@Suite(.timeLimit(.minutes(1))) struct EngineClientTests {
     @Test func `streams that never end leave connections for every other call`() async throws {
         let path = NSTemporaryDirectory() + "/capi-\(UUID().uuidString.prefix(8)).sock"
         let open = Mutex(true)

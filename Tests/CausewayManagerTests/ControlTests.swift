@@ -53,6 +53,9 @@ private let refused: [Refused] = [
     Refused("a long name", .invalid, argument + "name must be 63 characters or fewer") {
         $0.name = String(repeating: "a", count: 64)
     },
+    Refused("too many replicas", .invalid, argument + "65537 replicas are too many: a service may have 65536") {
+        $0.mode = .replicated(65537)
+    },
     Refused("no image", .invalid, argument + "ContainerSpec: image reference must be provided") {
         $0.taskTemplate.containerSpec?.image = ""
     },

@@ -116,8 +116,14 @@ package struct ServiceValidator: Sendable {
 
     // MARK: checks
 
+    /// More replicas than a /16 has addresses are a slip of the finger, and each would become a task at once.
+    private static let mostReplicas: UInt64 = 65_536
+
     private func check(_ spec: Swarm.ServiceSpec) throws(SwarmError) {
         try Names.checkService(spec.name)
+        if case .replicated(let count) = spec.mode, count > Self.mostReplicas {
+            throw Refusal.invalid("\(count) replicas are too many: a service may have \(Self.mostReplicas)")
+        }
         guard spec.taskTemplate.runtime == "container", let container = spec.taskTemplate.containerSpec else {
             throw SwarmError(.invalid, "mismatched Runtime and *Spec fields")
         }
