@@ -3,6 +3,8 @@ struct DiagramPicture {
     private let layout: DiagramLayout
     private let outward: Trace.Leg
     private let reply: Trace.Leg?
+    /// Of the first leg: `out` or `back`, as the style sheet names them.
+    private let style: String
     private let labelsAbove: [Label]
     private let labelsBelow: [Label]
 
@@ -29,12 +31,14 @@ struct DiagramPicture {
     /// How far fixed things reach beyond the path's line.
     private static let reach = 36.0
 
-    init(_ layout: DiagramLayout, outward: Trace.Leg, reply: Trace.Leg?) {
+    /// A reply that is drawn for itself is the only leg, in its own `style`.
+    init(_ layout: DiagramLayout, outward: Trace.Leg, reply: Trace.Leg?, style: String = "out") {
         let least = Self.replyLabels(layout, reply).map(\.range.lowerBound).min() ?? Self.margin
         let layout = layout.shifted(by: max(0, Self.margin - least))
         self.layout = layout
         self.outward = outward
         self.reply = reply
+        self.style = style
         labelsAbove = Self.stack(Self.outwardLabels(layout, outward))
         labelsBelow = Self.stack(Self.replyLabels(layout, reply))
     }
@@ -61,7 +65,7 @@ struct DiagramPicture {
         tables(layout.replyTables, lower, &canvas)
         for box in layout.anchors where box.item.role == .device { anchor(box, upper, foot, &canvas) }
         paths(upper, lower, &canvas)
-        labels(labelsAbove, "outText", &canvas) { spaceTop - 10 - Double($0) * Self.laneHeight }
+        labels(labelsAbove, "\(style)Text", &canvas) { spaceTop - 10 - Double($0) * Self.laneHeight }
         labels(labelsBelow, "backText", &canvas) { spaceBottom + 20 + Double($0) * Self.laneHeight }
         return spaceBottom + Double((labelsBelow.map(\.lane).max() ?? -1) + 1) * Self.laneHeight + 8
     }
@@ -183,7 +187,7 @@ extension DiagramPicture {
         guard let first = layout.anchors.first, let last = layout.anchors.last else { return }
         let start = first.item.role == .device ? first.x - 50 : first.end
         let end = layout.outwardTables.last?.last?.middle ?? (last.item.role == .device ? last.end + 34 : last.x)
-        ending(outward, from: start, to: end, upper, "out", &canvas)
+        ending(outward, from: start, to: end, upper, style, &canvas)
         guard let reply else { return }
         let reached = layout.anchors.count - layout.replyReach
         let begin = last.item.role == .socket ? last.x : last.middle

@@ -17,8 +17,9 @@ package struct SVGRenderer: Sendable {
             width = max(width, picture.width)
         } else {
             // The reply goes another way: each direction is drawn for itself.
-            for (track, leg) in zip([diagram.outward] + (diagram.reply.map { [$0] } ?? []), trace.legs) {
-                let picture = DiagramPicture(DiagramLayout(track, reply: nil), outward: leg, reply: nil)
+            let tracks = [(diagram.outward, "out")] + (diagram.reply.map { [($0, "back")] } ?? [])
+            for ((track, style), leg) in zip(tracks, trace.legs) {
+                let picture = DiagramPicture(DiagramLayout(track, reply: nil), outward: leg, reply: nil, style: style)
                 y = picture.draw(&canvas, top: y)
                 width = max(width, picture.width)
             }
