@@ -13,6 +13,8 @@ struct FuzzTarget: Sendable {
     ]
 
     /// The one that CAUSEWAY_FUZZ names: libFuzzer's command line belongs to libFuzzer.
+    ///
+    /// So does `main`: a wrong name has nobody to be thrown to. `scripts/fuzz` checks names before it starts anything.
     static let chosen: FuzzTarget = {
         let name = getenv("CAUSEWAY_FUZZ").map { String(cString: $0) } ?? ""
         guard let found = all.first(where: { $0.name == name }) else {
@@ -22,7 +24,7 @@ struct FuzzTarget: Sendable {
     }()
 }
 
-/// Ends the process when a promise is broken, so that libFuzzer keeps the bytes that broke it.
+/// Ends the process when a promise is broken: a crash is how libFuzzer is told to keep the bytes that broke it.
 func promise(_ isKept: Bool, _ words: @autoclosure () -> String) {
     guard !isKept else { return }
     fatalError("a promise is broken: \(words())")

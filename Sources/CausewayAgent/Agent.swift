@@ -98,7 +98,7 @@ package actor Agent {
     private func look(into inbox: Inbox) async {
         let tick = min(auditInterval, .seconds(1))
         var waited = Duration.zero
-        while (try? await Task.sleep(for: tick)) != nil {
+        while await Task.pause(for: tick) {
             waited += tick
             if let applied {
                 for change in await node.quietChanges(applied) { inbox.put(change) }
@@ -112,9 +112,9 @@ package actor Agent {
     private func work(through inbox: Inbox, _ deferral: AsyncStream<Deferral>.Continuation) async {
         for await _ in inbox.wakeups {
             if Task.isCancelled { break }
-            let todo = inbox.take()
-            if let new = todo.assignment { await apply(new) }
-            if todo.mustLook { await audit() } else { await look(at: todo, deferral) }
+            let arrived = inbox.take()
+            if let new = arrived.assignment { await apply(new) }
+            if arrived.mustLook { await audit() } else { await look(at: arrived, deferral) }
         }
     }
 
@@ -282,18 +282,19 @@ extension Agent: TaskNetwork {
 
 extension Agent {
     /// A program that has not opened its ports by then is none that one waits for.
-    private static let listeningPatience = 200
+    private static let listeningPatience = Duration.seconds(1)
 
     package func listening(_ task: Swarm.Task) async {
         let ports = Set(task.ports.filter { $0.protocol == .tcp }.map(\.targetPort))
         guard !ports.isEmpty else { return }
-        for _ in 0..<Self.listeningPatience {
+        let deadline = ContinuousClock.now + Self.listeningPatience
+        while ContinuousClock.now < deadline {
             do throws(KernelError) {
                 if try await node.listeners(in: TaskPlace.namespaceName(of: task)).isSuperset(of: ports) { return }
             } catch {
                 return logger.warning("cannot tell whether \(task.name) listens; it counts as running: \(error)")
             }
-            guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { return }
+            guard await Task.pause(for: .milliseconds(5)) else { return }
         }
         logger.notice("\(task.name) runs, and does not listen on all that it publishes: \(ports.sorted())")
     }

@@ -1,3 +1,4 @@
+import CausewayModel
 import CausewaySockets
 import FoundationEssentials
 import Glibc
@@ -193,7 +194,7 @@ package actor KeeperClient {
             case .success(let refusals): return returned(refusals)
             case .failure(let error): log.error("the keeper is away", metadata: ["error": "\(error)"])
             }
-            guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
+            guard await Task.pause(for: .milliseconds(200)) else { return }
         }
     }
 

@@ -1,4 +1,5 @@
 import CLinux
+import CausewayModel
 import CausewaySockets
 import FoundationEssentials
 import Glibc
@@ -64,7 +65,9 @@ final class KeeperConnection: Sendable {
 
     func waitForEnd(atMost limit: Duration) async {
         let deadline = ContinuousClock.now + limit
-        while !isEnded, ContinuousClock.now < deadline, (try? await Task.sleep(for: .milliseconds(2))) != nil {}
+        while !isEnded, ContinuousClock.now < deadline {
+            guard await Task.pause(for: .milliseconds(2)) else { return }
+        }
     }
 
     private static let gone = KeeperError(description: "the keeper is gone; it is started anew")

@@ -4,9 +4,9 @@ import Logging
 
 extension Agent {
     /// Looks where somebody may have changed something, and puts it right.
-    func look(at todo: Inbox.Content, _ deferral: AsyncStream<Deferral>.Continuation) async {
+    func look(at arrived: Inbox.Content, _ deferral: AsyncStream<Deferral>.Continuation) async {
         guard let applied else { return }
-        let looks = due(among: wanted(todo, applied), deferral)
+        let looks = due(among: wanted(arrived, applied), deferral)
         guard !looks.isEmpty else { return }
         var report = await reconciler.repair(looks, to: applied)
         count(report)
@@ -23,11 +23,11 @@ extension Agent {
         }
     }
 
-    private func wanted(_ todo: Inbox.Content, _ applied: DesiredNode) -> [NamespaceReference: KernelParts] {
-        var looks = todo.looks
-        if !todo.everywhere.isEmpty {
-            looks[.host, default: []].formUnion(todo.everywhere)
-            for name in applied.namespaces.keys { looks[.task(name), default: []].formUnion(todo.everywhere) }
+    private func wanted(_ arrived: Inbox.Content, _ applied: DesiredNode) -> [NamespaceReference: KernelParts] {
+        var looks = arrived.looks
+        if !arrived.everywhere.isEmpty {
+            looks[.host, default: []].formUnion(arrived.everywhere)
+            for name in applied.namespaces.keys { looks[.task(name), default: []].formUnion(arrived.everywhere) }
         }
         for place in looks.keys {
             if let parts = deferred.removeValue(forKey: place) { looks[place, default: []].formUnion(parts) }
@@ -90,7 +90,7 @@ struct Deferral: Sendable {
         await withDiscardingTaskGroup { group in
             for await deferral in deferrals {
                 group.addTask {
-                    guard (try? await Task.sleep(for: deferral.delay)) != nil else { return }
+                    guard await Task.pause(for: deferral.delay) else { return }
                     inbox.put(NodeChange(deferral.place, []))
                 }
             }

@@ -63,7 +63,7 @@ package actor AttachedSupervisor {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.engine.watchAll { self.wakeup.yield() } }
             group.addTask {
-                while (try? await Task.sleep(for: self.interval)) != nil { self.wakeup.yield() }
+                while await Task.pause(for: self.interval) { self.wakeup.yield() }
             }
             for await _ in wakeups {
                 if Task.isCancelled { break }
