@@ -20,11 +20,20 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
     package var services: [ServiceEndpoint]
     /// The containers of this node that users made on networks of ours; sorted by identifier.
     package var containers: [AttachedContainer]
+    /// The tunnel between nodes, and this node's own end of it; absent where there is nobody else.
+    package var tunnel: Tunnel?
+    /// Where this node's own tunnel packets come from.
+    package var dataAddress: IPAddress?
+    /// The other nodes of the cluster; sorted by number.
+    package var peers: [Peer]
+    /// Every task and container of the cluster that has addresses, this node's own among them; sorted by identifier.
+    package var places: [PlacedAddresses]
 
     package init(
         revision: UInt64, nodeID: Swarm.ID, nodeNumber: Int, hostname: String, uniqueLocalPrefix: CIDR,
         networks: [Swarm.Network] = [], tasks: [Swarm.Task] = [], services: [ServiceEndpoint] = [],
-        containers: [AttachedContainer] = []
+        containers: [AttachedContainer] = [], tunnel: Tunnel? = nil, dataAddress: IPAddress? = nil,
+        peers: [Peer] = [], places: [PlacedAddresses] = []
     ) {
         self.revision = revision
         self.nodeID = nodeID
@@ -35,6 +44,10 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
         self.tasks = tasks
         self.services = services
         self.containers = containers
+        self.tunnel = tunnel
+        self.dataAddress = dataAddress
+        self.peers = peers
+        self.places = places
     }
 }
 

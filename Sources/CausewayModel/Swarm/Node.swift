@@ -62,6 +62,8 @@ extension Swarm {
         package var message: String
         /// Where the cluster reaches it.
         package var address: IPAddress
+        /// Where its tunnel packets go to and come from; absent: ``address``.
+        package var dataAddress: IPAddress?
         package var isLeader: Bool
 
         package init(
