@@ -120,7 +120,9 @@ package struct NodeSessionGrant: Sendable {
     package var session: NodeSessionID
     /// How often the node has to say that it lives.
     package var heartbeatPeriod: Nanoseconds
-    /// Newest only: a slow reader misses those between, never the last. Ends when the session is over.
+    /// The node's assignments, newest only.
+    ///
+    /// A slow reader misses those between, never the last. Ends when the session is over.
     package var assignments: AsyncStream<NodeAssignment>
 
     package init(session: NodeSessionID, heartbeatPeriod: Nanoseconds, assignments: AsyncStream<NodeAssignment>) {
