@@ -161,4 +161,9 @@ package protocol AssignmentSource: Sendable {
 
     /// The assignment's revision that the node's kernel now agrees with.
     func applied(revision: UInt64) async throws
+
+    /// How the node reaches its peers; the whole, each time that something of it changes.
+    ///
+    /// Said once for each change: a source whose other end was away tells it the newest when it is back.
+    func observed(_ peers: [PeerObservation]) async throws
 }
