@@ -200,6 +200,17 @@ int clinux_read_link(int descriptor, const char *name, struct clinux_link *link)
 	return 0;
 }
 
+int clinux_set_checksum_offload(int descriptor, const char *name, int is_on)
+{
+	struct ethtool_value checksums = { .cmd = ETHTOOL_STXCSUM, .data = is_on ? 1 : 0 };
+	struct ifreq request;
+
+	memset(&request, 0, sizeof(request));
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	request.ifr_data = (void *)&checksums;
+	return ioctl(descriptor, SIOCETHTOOL, &request) == 0 ? 0 : errno;
+}
+
 int clinux_hear_echo_replies(int descriptor)
 {
 	struct icmp_filter filter = { .data = ~(1u << ICMP_ECHOREPLY) };

@@ -113,6 +113,12 @@ package struct ServiceEndpoint: Sendable, Identifiable {
         ///
         /// One that does not keeps those that it has.
         package var isActive: Bool
+        /// Whether it would, if its node answered; then it keeps its own name.
+        ///
+        /// Each node's own finding, which no message carries.
+        package var isAvoided = false
+
+        private enum CodingKeys: CodingKey { case taskID, taskName, slot, nodeID, networks, isActive }
 
         package init(
             taskID: Swarm.ID, taskName: String, slot: Int, nodeID: Swarm.ID, networks: [Swarm.NetworkAttachment],

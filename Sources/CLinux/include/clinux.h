@@ -79,6 +79,9 @@ struct clinux_link {
 };
 int clinux_read_link(int descriptor, const char *name, struct clinux_link *link);
 
+/* Leaves the checksums of what a link sends to the hardware, or not (ethtool -K LINK tx on). Returns 0 or errno. */
+int clinux_set_checksum_offload(int descriptor, const char *name, int is_on);
+
 /* Lets nothing pass to a raw ICMP socket but the answers to echoes. Returns 0 or errno. */
 int clinux_hear_echo_replies(int descriptor);
 

@@ -28,7 +28,7 @@ extension NodeAssignment {
         }
         guard !resting.isEmpty else { return nil }
         var steered = backends
-        for index in resting { steered[index].isActive = false }
+        for index in resting { (steered[index].isActive, steered[index].isAvoided) = (false, true) }
         return steered
     }
 }

@@ -25,7 +25,7 @@ package enum ProbeTiming {
     static let connectPatience = 3
     static let connectTries = 3
     /// A cure is lifted for a trial when the way may be another one, but not sooner than this after the last.
-    static let trialInterval = rounds(in: .seconds(600))
+    static let trialInterval = rounds(in: .seconds(60))
     /// And without any such sign after this.
     static let slowTrialInterval = rounds(in: .seconds(6 * 3600))
 
