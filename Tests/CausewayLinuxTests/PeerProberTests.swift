@@ -2,6 +2,7 @@ import CausewayAgent
 import CausewayLinux
 import CausewayModel
 import CausewayTestKit
+import Glibc
 import Testing
 
 @Suite(.enabled(if: TestNamespace.isAllowed, "\(TestNamespace.whyNot)"), .timeLimit(.minutes(2)), .serialized)
@@ -43,6 +44,32 @@ struct `Peer prober` {
         try await bed.time(until: "known", within: .seconds(2)) { $0.observations.first?.note.isEmpty == false }
         try await Task.sleep(for: .seconds(1))
         #expect(bed.view.suspects.isEmpty)
+    }
+
+    @Test func `a hundred peers are watched at the price of a few hundredths of a processor`() async throws {
+        let bed = try await ProbeBed(peers: 100)
+        await bed.start()
+        try await bed.time(until: "all measured", within: .seconds(8)) { view in
+            view.observations.count == 100
+                && view.observations.allSatisfy { $0.mtu == 1450 && $0.takesChecksumOffload == true }
+        }
+        let before = Self.processorTime()
+        try await Task.sleep(for: .seconds(5))
+        let share = (Self.processorTime() - before) / 5
+        print("processor: \(share)")
+        #expect(bed.view.suspects.isEmpty)
+        // A debug build's; the machine may be busy with other things.
+        #expect(share < 0.3)
+
+        try await bed.router.shell("ip link set toward2 down")
+        try await bed.time(until: "all avoided", within: .seconds(1.2)) { $0.suspects.count == 100 }
+    }
+
+    /// Seconds of this process.
+    private static func processorTime() -> Double {
+        var usage = rusage()
+        getrusage(0, &usage)
+        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
     }
 
     // MARK: how large

@@ -23,8 +23,12 @@ final class ProbeBed: Sendable {
 
     var view: PeerView { newest.withLock { $0 } }
 
+    /// As many peers as n2 is made to look like.
+    private let peers: Int
+
     /// `badNIC`: what leaves n1 passes a relay that computes no checksum.
-    init(underlay: Int = 1500, badNIC: Bool = false) async throws {
+    init(underlay: Int = 1500, peers: Int = 1, badNIC: Bool = false) async throws {
+        self.peers = peers
         (n1, n2, router) = (
             try await TestNamespace("probe1"), try await TestNamespace("probe2"), try await TestNamespace("probe-r")
         )
@@ -45,6 +49,11 @@ final class ProbeBed: Sendable {
         try await address(n2, "192.0.2.129", gateway: "192.0.2.254", "toward2")
         try await tunnel(n1, number: 1, "192.0.2.1", to: 2, "192.0.2.129", mtu: underlay - 50)
         try await tunnel(n2, number: 2, "192.0.2.129", to: 1, "192.0.2.1", mtu: underlay - 50)
+        let mac = Tunnel.macAddress(ofNode: 2)
+        for number in 3..<(peers + 2) {
+            try await n2.shell("ip address add 100.64.0.\(number)/16 dev cw-vxlan")
+            try await n1.shell("ip neigh replace 100.64.0.\(number) lladdr \(mac) dev cw-vxlan nud permanent")
+        }
     }
 
     private func join(_ node: TestNamespace, _ end: String, _ mtu: Int) async throws {
@@ -146,9 +155,9 @@ final class ProbeBed: Sendable {
         var assignment = NodeAssignment(
             revision: 1, nodeID: "n1", nodeNumber: 1, hostname: "n1", uniqueLocalPrefix: CIDR("fd00::/48")!)
         assignment.tunnel = Tunnel(pool: Tunnel.defaultPool!, uniqueLocalPrefix: CIDR("fd00::/48")!)
-        assignment.peers = [
-            Peer(id: "n2", hostname: "n2", number: 2, dataAddress: .v4(IPv4Address(dataAddress)!))
-        ]
+        assignment.peers = (2..<(peers + 2)).map {
+            Peer(id: "n\($0)", hostname: "n\($0)", number: $0, dataAddress: .v4(IPv4Address(dataAddress)!))
+        }
         _ = await watch.follow(assignment)
     }
 

@@ -11,7 +11,8 @@ import Testing
         ServiceEndpoint.Backend(
             taskID: task, taskName: "web.\(task)", slot: 1, nodeID: node,
             networks: networks.enumerated().map { index, network in
-                Swarm.NetworkAttachment(networkID: "net-\(network)", addresses: [CIDR("10.0.\(index).\(5 + index)/24")!])
+                Swarm.NetworkAttachment(
+                    networkID: "net-\(network)", addresses: [CIDR("10.0.\(index).\(5 + index)/24")!])
             }, isActive: isActive)
     }
 
