@@ -39,6 +39,14 @@ let grpc: [Target.Dependency] = [
     .product(name: "SwiftProtobuf", package: "swift-protobuf"),
 ]
 
+/// Below gRPC: whose certificate a connection shows, and why a handshake failed.
+let tls: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOTLS", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
+]
+
 /// The ground floor: C that Swift cannot import by itself.
 let ground: [Target] = [
     .target(name: "CLinux"),
@@ -67,7 +75,8 @@ let edges: [Target] = [
         name: "CausewayKeeper", dependencies: ["CausewayModel", "CausewaySockets", "CausewayDNS", "CLinux", log],
         swiftSettings: strict),
     .target(
-        name: "CausewaySession", dependencies: ["CausewayModel", log] + certificates + grpc, swiftSettings: strict),
+        name: "CausewaySession", dependencies: ["CausewayModel", log] + certificates + grpc + tls,
+        exclude: ["Protocol/session.proto"], swiftSettings: strict),
     .target(
         name: "CausewayEngine", dependencies: ["CausewayModel", "CausewayMetrics", log, httpClient] + nio,
         swiftSettings: strict),
@@ -126,6 +135,9 @@ let tests: [Target] = [
         dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", "CausewaySession", grdb],
         swiftSettings: strict),
     .testTarget(
+        name: "CausewaySessionTests",
+        dependencies: ["CausewayModel", "CausewaySession", log] + certificates + grpc + tls, swiftSettings: strict),
+    .testTarget(
         name: "CausewayLinuxTests",
         dependencies: ["CausewayModel", "CausewayKernel", "CausewayLinux", "CausewayTestKit"],
         swiftSettings: strict),
@@ -175,6 +187,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
