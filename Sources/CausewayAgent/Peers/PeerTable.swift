@@ -110,7 +110,8 @@ package struct PeerTable: Sendable {
         if entry.health.take(wasHeard: isPinged || answers.isConnectAnswered, in: turn) {
             let rounds = entry.health.since - before.since
             kinds.append(
-                entry.health.state == .suspect ? .lost : .returned(after: ProbeTiming.period * rounds))
+                entry.health.state == .suspect
+                    ? .lost(wasKnown: entry.isKnown) : .returned(after: ProbeTiming.period * rounds))
         }
         if isPinged, let link {
             let isBack = !entry.answersPings || (before.state == .suspect && entry.health.state == .reachable)
