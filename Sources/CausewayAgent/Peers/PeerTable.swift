@@ -8,7 +8,7 @@ package struct PeerTable: Sendable {
         var peer: Peer
         /// Inside the tunnel.
         let address: IPAddress
-        var health = PeerHealth()
+        var health: PeerHealth
         var path: PathMTU
         var checksum: ChecksumTrial
         /// Whether it has answered at all, and a ping.
@@ -19,6 +19,7 @@ package struct PeerTable: Sendable {
             self.peer = peer
             self.address = address
             let memory = memory?.dataAddress == peer.dataAddress ? memory : nil
+            health = PeerHealth(isSuspect: memory?.isSuspect ?? false)
             path = PathMTU(remembered: memory?.mtu)
             checksum = ChecksumTrial(needsOwn: memory?.needsOwnChecksums ?? false)
         }
