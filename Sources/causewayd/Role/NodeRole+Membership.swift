@@ -1,3 +1,4 @@
+import CausewayManager
 import CausewayModel
 import CausewaySession
 import Logging

@@ -169,6 +169,13 @@ extension NodeRole: AssignmentSource {
 }
 
 extension NodeRole.Host {
+    /// What the manager needs of this host, a worker needs too.
+    init(nodeID: Swarm.ID, _ outside: ManagerEnvironment) {
+        self.init(
+            nodeID: nodeID, describe: outside.describeNode, routes: outside.hostRoutes, address: outside.defaultAddress,
+            source: { try SourceAddress.towards($0) }, obstacles: outside.obstacles)
+    }
+
     /// What this node says of itself at the start of a session.
     func hello(_ place: MemberFile.Content) async -> NodeHello {
         NodeHello(
