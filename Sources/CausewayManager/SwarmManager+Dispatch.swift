@@ -26,7 +26,7 @@ extension SwarmManager: NodeDispatch {
             try transaction.create(node)
             cluster.highestNodeNumber = number
             try transaction.update(cluster)
-            return Self.admission(request.nodeID, cluster)
+            return Self.admission(node, cluster)
         }
         log.info(
             "node \(hello.description.hostname) joins",
@@ -35,8 +35,7 @@ extension SwarmManager: NodeDispatch {
     }
 
     package func renew(_ nodeID: Swarm.ID) async throws(SwarmError) -> Admission {
-        _ = try member(nodeID)
-        return Self.admission(nodeID, try await cluster())
+        Self.admission(try member(nodeID), try await cluster())
     }
 
     package func open(_ hello: NodeHello, from nodeID: Swarm.ID) async throws(SwarmError) -> NodeSessionGrant {
@@ -103,7 +102,7 @@ extension SwarmManager: NodeDispatch {
     }
 
     /// The same of this manager's own node, which has no session.
-    package func observed(_ peers: [PeerObservation]) {
+    package func observed(_ peers: [PeerObservation]) async {
         guard let local = store.snapshot().localNode?.id else { return }
         localObservations = (local, peers)
     }
@@ -143,9 +142,9 @@ extension SwarmManager: NodeDispatch {
         }
     }
 
-    private static func admission(_ id: Swarm.ID, _ cluster: Swarm.Cluster) -> Admission {
+    private static func admission(_ node: Swarm.Node, _ cluster: Swarm.Cluster) -> Admission {
         Admission(
-            nodeID: id, role: .worker, clusterID: cluster.id, caCertificate: cluster.caCertificate,
+            nodeID: node.id, role: node.spec.role, clusterID: cluster.id, caCertificate: cluster.caCertificate,
             caKey: cluster.caKey,
             validity: cluster.spec.caConfig?.nodeCertExpiry ?? .seconds(90 * 86_400))
     }

@@ -69,7 +69,7 @@ struct House: Sendable {
         surface.version = Release.version
         surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         let api = EngineServer(
-            surface, control: manager, membership: manager, containers: manager, engine: engine,
+            surface, control: manager, membership: role, containers: manager, engine: engine,
             logger: labelled("api"), now: { .now })
         let metrics = NodeMetrics(
             .init(

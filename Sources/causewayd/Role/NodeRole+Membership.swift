@@ -6,12 +6,7 @@ import Logging
 extension NodeRole: SwarmMembership {
     func membership() async -> Membership {
         if let member { return await describe(member) }
-        guard await manager.isActive(), let id = await manager.localNodeID() else { return Membership() }
-        let nodes = (try? await manager.nodes()) ?? []
-        let address = nodes.first { $0.id == id }?.address
-        return Membership(
-            state: .active, isManager: true, nodeID: id, nodeAddress: address,
-            managers: address.map { [.init(nodeID: id, address: "\(ManagerAddress(host: "\($0)"))")] } ?? [])
+        return await manager.membership()
     }
 
     private func describe(_ member: Member) async -> Membership {

@@ -163,7 +163,7 @@ extension NodeRole: AssignmentSource {
     }
 
     func observed(_ peers: [PeerObservation]) async throws {
-        guard let member else { return try await manager.observed(peers) }
+        guard let member else { return await manager.observed(peers) }
         if !member.isLeaving { await member.remote.observed(peers) }
     }
 }
