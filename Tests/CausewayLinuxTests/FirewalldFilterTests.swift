@@ -58,4 +58,13 @@ import Testing
                 "delete rule inet firewalld filter_FORWARD_POLICIES_post handle 8",
             ])
     }
+
+    @Test(
+        arguments: [
+            ([0, 3, 97, 98, 0], "ab"), ([1, 1, 9, 0, 2, 97, 0], "a"), ([0, 9, 97], nil), ([0], nil),
+            ([], nil), ([7, 255], nil),
+        ] as [([UInt8], String?)])
+    func `a comment is read from user data, whatever others have put there`(bytes: [UInt8], comment: String?) {
+        #expect(NetfilterSocket.comment(bytes[...]) == comment)
+    }
 }

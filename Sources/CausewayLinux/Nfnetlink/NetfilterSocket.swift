@@ -75,17 +75,18 @@ package struct NetfilterSocket: Sendable {
                 attributes.string(UInt16(NFTA_RULE_CHAIN.rawValue)) == chain
             else { return nil }
             return RuleName(
-                handle: handle, comment: try Self.comment(attributes[UInt16(NFTA_RULE_USERDATA.rawValue)] ?? []))
+                handle: handle, comment: Self.comment(attributes[UInt16(NFTA_RULE_USERDATA.rawValue)] ?? []))
         }
     }
 
-    /// The comment in what libnftnl calls user data: parts with a byte of type, which is 0 for a comment, and a byte of length.
-    private static func comment(_ userData: ArraySlice<UInt8>) throws(NetlinkReader.Malformed) -> String? {
-        var reader = NetlinkReader(userData)
-        while !reader.isAtEnd {
-            let type = try reader.read(UInt8.self)
-            let value = try reader.take(Int(try reader.read(UInt8.self)))
-            if type == 0 { return String(decoding: value.prefix { $0 != 0 }, as: UTF8.self) }
+    /// The comment in what libnftnl calls user data: parts with a byte of type, 0 for a comment, and a byte of length.
+    ///
+    /// The kernel takes any bytes from anybody: what does not follow that form is no comment.
+    static func comment(_ userData: ArraySlice<UInt8>) -> String? {
+        var rest = userData
+        while let type = rest.popFirst(), let length = rest.popFirst(), rest.count >= length {
+            if type == 0 { return String(decoding: rest.prefix(Int(length)).prefix { $0 != 0 }, as: UTF8.self) }
+            rest = rest.dropFirst(Int(length))
         }
         return nil
     }
