@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -29,6 +30,13 @@ int clinux_enter_network_namespace(int descriptor)
 int clinux_new_network_namespace(void)
 {
 	return unshare(CLONE_NEWNET) == 0 ? 0 : errno;
+}
+
+int clinux_new_mount_namespace(void)
+{
+	if (unshare(CLONE_NEWNS) != 0)
+		return errno;
+	return mount("", "/", "none", MS_SLAVE | MS_REC, NULL) == 0 ? 0 : errno;
 }
 
 int clinux_pipe(int ends[2])

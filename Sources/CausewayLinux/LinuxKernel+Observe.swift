@@ -8,6 +8,8 @@ struct Observation {
     /// Its path, for errors.
     let namespace: String
     let memory: NftMemory?
+    /// Where namespaces have their names.
+    let directory: String
 
     func state(_ parts: KernelParts, sysctls: [String]) throws(KernelError) -> KernelState {
         var state = KernelState()
@@ -96,7 +98,7 @@ struct Observation {
     }
 
     private func number(ofNamespace name: String, _ socket: RouteSocket) throws(NetlinkError) -> Int32? {
-        let descriptor = open(NetworkNamespace(name: name).path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(NetworkNamespace(name: name, in: directory).path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         do throws(NetlinkError) {

@@ -6,6 +6,8 @@ import Glibc
 struct StepTaker {
     /// The step in the plan's words, for errors.
     let text: String
+    /// Where namespaces have their names.
+    var directory = NetworkNamespace.directory
 
     /// Takes a step that rtnetlink can take; `false` says that it is not one.
     func takeOverRoute(_ step: Plan.Step) throws(NetlinkError) -> Bool {
@@ -54,7 +56,7 @@ struct StepTaker {
     private func add(_ link: Rtnl.Link) throws(NetlinkError) {
         var peerNamespace: Int32?
         if case .veth(_, let name) = link.kind {
-            let path = NetworkNamespace(name: name).path
+            let path = NetworkNamespace(name: name, in: directory).path
             let descriptor = open(path, O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else { throw NetlinkError(.refused, errno: errno, detail: "no namespace \(path)") }
             peerNamespace = descriptor

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// Asks the running daemon over its unix socket: one GET, one JSON answer.
+/// Asks a running daemon over its unix socket: one GET, one JSON answer.
 ///
 /// The protocol is HTTP/1.0 without anything optional, so that no client library is needed.
 struct ControlClient {
@@ -16,7 +16,25 @@ struct ControlClient {
         var steps: [String]
     }
 
+    /// How the daemon's node stands.
+    struct Status: Codable {
+        /// The newest assignment's revision; absent before the first one.
+        var revision: UInt64?
+        /// What the kernel refused, and why.
+        var failures: [String]
+        var repairs: Int
+    }
+
     func plan() throws -> [NamespacePlan] { try get("/plan") }
+
+    func status() throws -> Status { try get("/status") }
+
+    /// Whether somebody listens.
+    var isAnswered: Bool {
+        guard let descriptor = try? connected() else { return false }
+        close(descriptor)
+        return true
+    }
 
     private func get<Answer: Decodable>(_ path: String) throws -> Answer {
         let answer = try exchange("GET \(path) HTTP/1.0\r\nHost: causeway\r\nConnection: close\r\n\r\n")

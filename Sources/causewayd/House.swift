@@ -32,9 +32,10 @@ struct House: Sendable {
         let nodeID = try NodeIdentity.read(stateDirectory: settings.stateDirectory)
         let engine = EngineClient(socketPath: settings.engineSocket)
         let places = PlaceFiles(
-            stateDirectory: settings.stateDirectory, runDirectory: settings.runDirectory,
-            agentSocket: settings.controlSocket)
-        let node = LinuxNode(stateDirectory: settings.stateDirectory, places: places, logger: labelled("node"))
+            folder: settings.placesDirectory, runDirectory: settings.runDirectory, agentSocket: settings.controlSocket)
+        let node = LinuxNode(
+            stateDirectory: settings.stateDirectory, namespaceDirectory: settings.namespaceDirectory, places: places,
+            logger: labelled("node"))
         let runtime = DockerRuntime(
             engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
             directory: settings.runDirectory, places: places, logger: labelled("containers"))

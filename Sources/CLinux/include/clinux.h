@@ -26,6 +26,10 @@ int clinux_enter_network_namespace(int descriptor);
 /* Gives the calling thread, and no other, a network namespace of its own. Returns 0 or errno. */
 int clinux_new_network_namespace(void);
 
+/* Gives the calling thread, and no other, mounts of its own, into which new ones of before still come. Returns 0 or
+   errno. */
+int clinux_new_mount_namespace(void);
+
 /* Two ends of a pipe that no child inherits by accident. Returns 0 or errno. */
 int clinux_pipe(int ends[2]);
 
