@@ -1,3 +1,4 @@
+import CausewayKernel
 import Foundation
 import Glibc
 
@@ -17,6 +18,22 @@ struct ControlClient {
     }
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }
+
+    /// What the nodes of the cluster hold, this one's first; `nil` from a daemon that does not tell, or from none.
+    func inventories() throws -> [Inventory]? {
+        let descriptor: Int32
+        do throws(Failure) {
+            descriptor = try connected()
+        } catch {
+            return nil
+        }
+        close(descriptor)
+        do {
+            return try get("/inventories")
+        } catch let failure as Failure where failure.cause.contains(" 404 ") {
+            return nil
+        }
+    }
 
     private func get<Answer: Decodable>(_ path: String) throws -> Answer {
         let answer = try exchange("GET \(path) HTTP/1.0\r\nHost: causeway\r\nConnection: close\r\n\r\n")
