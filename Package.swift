@@ -119,7 +119,9 @@ let tests: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "CausewayLinuxTests",
-        dependencies: ["CausewayModel", "CausewayKernel", "CausewayLinux", "CausewayTestKit"],
+        dependencies: [
+            "CausewayModel", "CausewayKernel", "CausewayAgent", "CausewayLinux", "CausewayTestKit", log,
+        ],
         swiftSettings: strict),
     .testTarget(
         name: "CausewayDNSTests", dependencies: ["CausewayModel", "CausewaySockets", "CausewayDNS"] + nio,

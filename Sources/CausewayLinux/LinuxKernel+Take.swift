@@ -6,6 +6,8 @@ import Glibc
 struct StepTaker {
     /// The step in the plan's words, for errors.
     let text: String
+    /// Where namespaces have their names.
+    var directory = NetworkNamespace.directory
 
     /// Takes a step that rtnetlink can take; `false` says that it is not one.
     func takeOverRoute(_ step: Plan.Step) throws(NetlinkError) -> Bool {
@@ -22,6 +24,13 @@ struct StepTaker {
             if let why = route.whyNotFaithful { throw NetlinkError(.refused, errno: EINVAL, detail: why) }
             try request(self.route(RTM.newRoute, route))
         case .routeDelete(let route): try request(self.route(RTM.deleteRoute, route))
+        case .routeReplace(let route, _):
+            if let why = route.whyNotFaithful { throw NetlinkError(.refused, errno: EINVAL, detail: why) }
+            try request(self.route(RTM.newRoute, route, replacing: true))
+        case .ruleAdd(let rule): try request(self.rule(RTM.newRule, rule))
+        case .ruleDelete(let rule): try request(self.rule(RTM.deleteRule, rule))
+        case .forwardingAdd(let entry): try request(forwarding(RTM.newNeighbor, entry))
+        case .forwardingDelete(let entry): try request(forwarding(RTM.deleteNeighbor, entry))
         case .neighborAdd(let neighbor): try add(neighbor)
         case .neighborDelete(let neighbor):
             try request(.neighborDelete(neighbor, linkIndex: try index(neighbor.link)))
@@ -31,9 +40,12 @@ struct StepTaker {
         return true
     }
 
-    /// Takes any other step.
+    /// Takes any other step, and the part of a link's that rtnetlink does not know.
     func takeOtherwise(_ step: Plan.Step) throws(KernelError) {
         switch step {
+        case .linkAdd(let link) where link.checksumOffload == false: try ChecksumOffload.set(false, of: link.name)
+        case .linkSet(let link, let old) where link.checksumOffload != old.checksumOffload:
+            try ChecksumOffload.set(link.checksumOffload ?? true, of: link.name)
         case .sysctlSet(let name, let value): try Sysctl.write(name, value)
         case .forwardAcceptAdd(let family): try entry(family).add(step: text)
         case .forwardAcceptDelete(let family): try entry(family).delete(step: text)
@@ -54,7 +66,7 @@ struct StepTaker {
     private func add(_ link: Rtnl.Link) throws(NetlinkError) {
         var peerNamespace: Int32?
         if case .veth(_, let name) = link.kind {
-            let path = NetworkNamespace(name: name).path
+            let path = NetworkNamespace(name: name, in: directory).path
             let descriptor = open(path, O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else { throw NetlinkError(.refused, errno: errno, detail: "no namespace \(path)") }
             peerNamespace = descriptor
@@ -91,10 +103,25 @@ struct StepTaker {
         .address(type, address.address, linkIndex: try index(address.link))
     }
 
-    private func route(_ type: UInt16, _ route: Rtnl.Route) throws(NetlinkError) -> NetlinkWriter {
+    private func forwarding(
+        _ type: UInt16, _ entry: Rtnl.ForwardingEntry
+    ) throws(NetlinkError) -> NetlinkWriter {
+        .forwarding(type, entry, linkIndex: try index(entry.link))
+    }
+
+    private func rule(_ type: UInt16, _ rule: NamespaceState.PolicyRule) throws(NetlinkError) -> NetlinkWriter {
+        guard let message = NetlinkWriter.rule(type, rule) else {
+            throw NetlinkError(.refused, errno: EINVAL, detail: "no rule has the action '\(rule.action)'")
+        }
+        return message
+    }
+
+    private func route(
+        _ type: UInt16, _ route: Rtnl.Route, replacing: Bool = false
+    ) throws(NetlinkError) -> NetlinkWriter {
         var index: UInt32?
         if let link = route.link { index = try self.index(link) }
-        return .route(type, route, linkIndex: index)
+        return .route(type, route, linkIndex: index, replacing: replacing)
     }
 
     /// Takes the place of an entry that the kernel has learned, never of one that somebody has set.

@@ -27,36 +27,43 @@ package struct LinuxKernel: Kernel {
     package let sysctls: [String]
     /// What is known of its nftables from one look to the next; without one each look reads all of them.
     package let memory: NftMemory?
+    /// Where the namespaces that links lead to have their names.
+    package let directory: String
 
     package init(
-        namespace: NetworkNamespace, scope: Scope, sysctls: some Sequence<String> = [], memory: NftMemory? = nil
+        namespace: NetworkNamespace, scope: Scope, sysctls: some Sequence<String> = [], memory: NftMemory? = nil,
+        directory: String = NetworkNamespace.directory
     ) {
         self.namespace = namespace
         self.scope = scope
         self.sysctls = sysctls.sorted()
         self.memory = memory
+        self.directory = directory
     }
 
     package func observe() async throws(KernelError) -> KernelState { try await observe(.all) }
 
     package func observe(_ parts: KernelParts) async throws(KernelError) -> KernelState {
-        let (scope, sysctls, path, memory) = (scope, sysctls, namespace.path, memory)
+        let (scope, sysctls, path, memory, directory) = (scope, sysctls, namespace.path, memory, directory)
         return try await namespace.performStep { () throws(KernelError) in
-            try Observation(scope: scope, namespace: path, memory: memory).state(parts, sysctls: sysctls)
+            try Observation(scope: scope, namespace: path, memory: memory, directory: directory)
+                .state(parts, sysctls: sysctls)
         }
     }
 
     package func take(_ step: Plan.Step) async throws(KernelError) {
-        let memory = memory
+        let (memory, directory) = (memory, directory)
         try await namespace.performStep { () throws(KernelError) in
             if try NftStep(step: step, memory: memory).take() { return }
             let text = "\(step)"
             do throws(NetlinkError) {
-                if try StepTaker(text: text).takeOverRoute(step) { return }
+                if try StepTaker(text: text, directory: directory).takeOverRoute(step), step.kind != .link {
+                    return
+                }
             } catch {
                 throw error.kernelError(text, advice: step.advice(error.errno))
             }
-            try StepTaker(text: text).takeOtherwise(step)
+            try StepTaker(text: text, directory: directory).takeOtherwise(step)
         }
     }
 }

@@ -8,12 +8,14 @@ extension NetworkNamespace {
     ///
     /// It is known by the host's end of its link, which was made with the namespace's name, or by its number in nsfs.
     /// Returns whether it was found.
-    package static func adopt(name: String, inode: UInt64?) async throws(KernelError) -> Bool {
+    package static func adopt(
+        name: String, inode: UInt64?, in directory: String = Self.directory
+    ) async throws(KernelError) -> Bool {
         let step = "netns add \(name)"
         let processes = ProcessTable(readsSockets: false).ofNamespace
         return try await host.performStep { () throws(KernelError) in
             guard let process = try find(name, inode, processes, step) else { return false }
-            try pin("/proc/\(process)/ns/net", name: name, step)
+            try pin("/proc/\(process)/ns/net", name: name, in: directory, step)
             return true
         }
     }

@@ -4,18 +4,21 @@ import Glibc
 
 /// Namespaces with a name, as ip-netns(8) keeps them: files of nsfs mounted in one directory.
 extension NetworkNamespace {
+    /// Where ip-netns(8) keeps them.
     package static let directory = "/run/netns"
 
     /// Makes a namespace, empty but for lo, which is down.
     ///
     /// A file of that name with no namespace behind it (a crash leaves one) is taken over.
-    package static func create(name: String) async throws(KernelError) -> NetworkNamespace {
+    package static func create(
+        name: String, in directory: String = Self.directory
+    ) async throws(KernelError) -> NetworkNamespace {
         let step = "netns add \(name)"
-        let namespace = NetworkNamespace(name: name)
+        let namespace = NetworkNamespace(name: name, in: directory)
         try check(name, step)
         try await host.performStep { () throws(KernelError) in
-            try prepareDirectory(step)
-            try makeFile(namespace.path, step)
+            try prepare(directory, step)
+            try makeFile(namespace.path, in: directory, step)
             // The thread goes into the new namespace, pins it down by a mount, and ends.
             var failure = clinux_new_network_namespace()
             if failure == 0, mount(current.path, namespace.path, "none", UInt(MS_BIND), nil) != 0 {
@@ -30,11 +33,13 @@ extension NetworkNamespace {
     }
 
     /// Gives the namespace behind a file of nsfs a name, in the calling thread's mount namespace.
-    static func pin(_ source: String, name: String, _ step: String) throws(KernelError) {
-        let path = NetworkNamespace(name: name).path
+    static func pin(
+        _ source: String, name: String, in directory: String, _ step: String
+    ) throws(KernelError) {
+        let path = NetworkNamespace(name: name, in: directory).path
         try check(name, step)
-        try prepareDirectory(step)
-        try makeFile(path, step)
+        try prepare(directory, step)
+        try makeFile(path, in: directory, step)
         guard mount(source, path, "none", UInt(MS_BIND), nil) == 0 else {
             let failure = errno
             unlink(path)
@@ -43,10 +48,10 @@ extension NetworkNamespace {
     }
 
     /// Takes the name away; the namespace itself goes with its last process and socket, and its links with it.
-    package static func delete(name: String) throws(KernelError) {
+    package static func delete(name: String, in directory: String = Self.directory) throws(KernelError) {
         let step = "netns delete \(name)"
         try check(name, step)
-        let path = NetworkNamespace(name: name).path
+        let path = NetworkNamespace(name: name, in: directory).path
         // EINVAL: nothing is mounted there, and only the file is left to remove.
         if umount2(path, Int32(MNT_DETACH)) != 0, errno != EINVAL {
             throw KernelError(step, errno: errno)
@@ -55,7 +60,7 @@ extension NetworkNamespace {
     }
 
     /// Every name, sorted.
-    package static func names() throws(KernelError) -> [String] {
+    package static func names(in directory: String = Self.directory) throws(KernelError) -> [String] {
         guard let names = Directory.entries(directory) else {
             guard errno == ENOENT else { throw KernelError("list \(directory)", errno: errno) }
             return []
@@ -73,7 +78,7 @@ extension NetworkNamespace {
 
     /// The directory is a mount of its own that shares its mounts, so that a name appears, and goes, in every mount
     /// namespace that was copied from this one.
-    private static func prepareDirectory(_ step: String) throws(KernelError) {
+    private static func prepare(_ directory: String, _ step: String) throws(KernelError) {
         guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { throw KernelError(step, errno: errno) }
         let shared = UInt(MS_SHARED | MS_REC)
         if mount("", directory, "none", shared, nil) == 0 { return }
@@ -82,7 +87,7 @@ extension NetworkNamespace {
         else { throw KernelError(step, errno: errno, detail: "cannot share mounts of \(directory)") }
     }
 
-    private static func makeFile(_ path: String, _ step: String) throws(KernelError) {
+    private static func makeFile(_ path: String, in directory: String, _ step: String) throws(KernelError) {
         let file = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0)
         if file >= 0 {
             close(file)

@@ -16,8 +16,10 @@ package struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
 
     package init(path: String) { self.path = path }
 
-    /// One that ip-netns(8) lists.
-    package init(name: String) { path = name.hasPrefix("/") ? name : "\(Self.directory)/\(name)" }
+    /// One that has a name in a directory: in the usual one, ip-netns(8) lists it.
+    package init(name: String, in directory: String = Self.directory) {
+        path = name.hasPrefix("/") ? name : "\(directory)/\(name)"
+    }
 
     /// The one this process was started in. (Its first thread never enters another.)
     package static let host = NetworkNamespace(path: "/proc/self/ns/net")

@@ -38,6 +38,10 @@ extension SwarmManager: AssignmentSource {
         appliedRevision = max(appliedRevision, revision)
     }
 
+    package func observed(_ peers: [PeerObservation]) async throws {
+        observedPeers = peers
+    }
+
     /// States only rise; within one, the newest words count until the task has ended.
     private static func isNews(_ new: Swarm.Task.Status, after old: Swarm.Task.Status) -> Bool {
         guard new.state > .assigned, !old.state.isTerminal || new.state > old.state else { return false }

@@ -25,6 +25,8 @@ package actor SwarmManager {
     var readers: [Int: AsyncStream<NodeAssignment>.Continuation] = [:]
     var nextReader = 0
     var appliedRevision: UInt64 = 0
+    /// How this node reaches its peers.
+    var observedPeers: [PeerObservation] = []
     /// Where the pools stood when the last container of a user got its addresses.
     var containerCursors: [PoolKey: UInt64] = [:]
     /// The port given last for a `-p` without one.

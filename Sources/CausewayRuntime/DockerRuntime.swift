@@ -31,7 +31,7 @@ package final class DockerRuntime: ContainerRuntime {
         images = ImageStore(engine: engine, logger: logger)
         files = TaskFiles(
             directory: directory,
-            places: places ?? PlaceFiles(stateDirectory: directory, runDirectory: directory, agentSocket: ""))
+            places: places ?? PlaceFiles(folder: "\(directory)/containers", runDirectory: directory, agentSocket: ""))
     }
 
     // MARK: one container

@@ -2,22 +2,20 @@ import FoundationEssentials
 
 /// Where each container is to be started, for `causeway-oci` to read.
 ///
-/// - `STATE/containers/CONTAINER`, kept over a reboot: the path of the network namespace; for a container of a user
+/// - `FOLDER/CONTAINER`, kept over a reboot, where the folder may be that of several nodes with one engine: the path of the network namespace; for a container of a user
 ///   also the lines `ready PATH` (a file that is there while the namespace is complete) and `agent PATH` (the socket to
 ///   ask at).
 /// - `RUN/ready/NAMESPACE`, gone at a reboot.
 package struct PlaceFiles: Sendable {
-    private let stateDirectory: String
+    private let folder: String
     private let runDirectory: String
     private let agentSocket: String
 
-    package init(stateDirectory: String, runDirectory: String, agentSocket: String) {
-        self.stateDirectory = stateDirectory
+    package init(folder: String, runDirectory: String, agentSocket: String) {
+        self.folder = folder
         self.runDirectory = runDirectory
         self.agentSocket = agentSocket
     }
-
-    private var folder: String { "\(stateDirectory)/containers" }
 
     private func marker(_ namespace: String) -> String { "\(runDirectory)/ready/\(namespace)" }
 

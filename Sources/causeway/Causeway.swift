@@ -26,5 +26,6 @@ struct Causeway: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             PathCommand.self, ExposureCommand.self, PlanCommand.self, SnapshotCommand.self, PreflightCommand.self,
+            LabCommand.self,
         ])
 }

@@ -2,7 +2,7 @@ import CausewayKernel
 import Foundation
 import Glibc
 
-/// Asks the running daemon over its unix socket: one GET, one JSON answer.
+/// Asks a running daemon over its unix socket: one GET, one JSON answer.
 ///
 /// The protocol is HTTP/1.0 without anything optional, so that no client library is needed.
 struct ControlClient {
@@ -17,22 +17,34 @@ struct ControlClient {
         var steps: [String]
     }
 
+    /// How the daemon's node stands.
+    struct Status: Codable {
+        /// The newest assignment's revision; absent before the first one.
+        var revision: UInt64?
+        /// What the kernel refused, and why.
+        var failures: [String]
+        var repairs: Int
+    }
+
     func plan() throws -> [NamespacePlan] { try get("/plan") }
 
     /// What the nodes of the cluster hold, this one's first; `nil` from a daemon that does not tell, or from none.
     func inventories() throws -> [Inventory]? {
-        let descriptor: Int32
-        do throws(Failure) {
-            descriptor = try connected()
-        } catch {
-            return nil
-        }
-        close(descriptor)
+        guard isAnswered else { return nil }
         do {
             return try get("/inventories")
         } catch let failure as Failure where failure.cause.contains(" 404 ") {
             return nil
         }
+    }
+
+    func status() throws -> Status { try get("/status") }
+
+    /// Whether somebody listens.
+    var isAnswered: Bool {
+        guard let descriptor = try? connected() else { return false }
+        close(descriptor)
+        return true
     }
 
     private func get<Answer: Decodable>(_ path: String) throws -> Answer {

@@ -32,9 +32,10 @@ struct House: Sendable {
         let nodeID = try NodeIdentity.read(stateDirectory: settings.stateDirectory)
         let engine = EngineClient(socketPath: settings.engineSocket)
         let places = PlaceFiles(
-            stateDirectory: settings.stateDirectory, runDirectory: settings.runDirectory,
-            agentSocket: settings.controlSocket)
-        let node = LinuxNode(stateDirectory: settings.stateDirectory, places: places, logger: labelled("node"))
+            folder: settings.placesDirectory, runDirectory: settings.runDirectory, agentSocket: settings.controlSocket)
+        let node = LinuxNode(
+            stateDirectory: settings.stateDirectory, namespaceDirectory: settings.namespaceDirectory, places: places,
+            logger: labelled("node"))
         let runtime = DockerRuntime(
             engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
             directory: settings.runDirectory, places: places, logger: labelled("containers"))
@@ -46,8 +47,13 @@ struct House: Sendable {
             environment: Outside.environment(
                 settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper),
             logger: labelled("manager"))
+        let memory = PeerMemoryFile(stateDirectory: settings.stateDirectory)
+        let peers = PeerWatch(
+            prober: try await PeerProber.open(device: Tunnel.linkName), logger: labelled("peers"),
+            remembered: memory.read(logger: labelled("peers")), remember: { try memory.write($0) })
         let agent = Agent(
-            source: manager, node: node, keeper: NodeSockets(keeper: keeper), logger: labelled("agent"))
+            source: manager, node: node, keeper: NodeSockets(keeper: keeper), peers: peers,
+            logger: labelled("agent"))
         let supervisor = TaskSupervisor(
             runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
             report: { try await manager.report($0) }, logger: labelled("tasks"))
@@ -142,6 +148,8 @@ extension Agent {
     /// How this node stands, for the `causeway` command.
     fileprivate func report() -> ControlServer.Status {
         let (revision, failures) = status()
-        return ControlServer.Status(revision: revision, failures: failures, repairs: repairs.total)
+        return ControlServer.Status(
+            revision: revision, failures: failures, repairs: repairs.total,
+            peers: peerStatus().map { .init(hostname: $0.hostname, $0.observation) })
     }
 }

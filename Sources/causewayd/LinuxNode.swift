@@ -12,6 +12,8 @@ final class LinuxNode: Node {
     /// Once we have told such a link to listen although the host forwards, it does not look like one any more.
     private let advertisementLinks = Mutex<Set<String>>([])
     private let places: PlaceFiles
+    /// Where the tasks' namespaces have their names.
+    private let directory: String
     /// The namespaces behind the names, by their numbers in nsfs.
     private let inodes = Mutex<[String: UInt64]>([:])
     /// Before the first look of this process a namespace that has no name may be one of an earlier process.
@@ -22,8 +24,9 @@ final class LinuxNode: Node {
     private let nftables = NftMemory()
     private let logger: Logger
 
-    init(stateDirectory: String, places: PlaceFiles, logger: Logger) {
+    init(stateDirectory: String, namespaceDirectory: String, places: PlaceFiles, logger: Logger) {
         self.places = places
+        directory = namespaceDirectory
         journal = SysctlJournal(path: "\(stateDirectory)/sysctls.json")
         self.logger = logger
     }
@@ -31,7 +34,7 @@ final class LinuxNode: Node {
     // MARK: namespaces
 
     func namespaces() async throws(KernelError) -> [String] {
-        try NetworkNamespace.names().filter { $0.hasPrefix(Rtnl.linkPrefix) }.sorted()
+        try NetworkNamespace.names(in: directory).filter { $0.hasPrefix(Rtnl.linkPrefix) }.sorted()
     }
 
     /// One whose processes live on although its name is gone gets its name back.
@@ -42,12 +45,12 @@ final class LinuxNode: Node {
         }
         let known = inodes.withLock { $0[name] }
         if known != nil || !isSettled.load(ordering: .relaxed),
-            try await NetworkNamespace.adopt(name: name, inode: known)
+            try await NetworkNamespace.adopt(name: name, inode: known, in: directory)
         {
             logger.warning("gave a namespace its name back", metadata: ["namespace": "\(name)"])
             return try await watch(name)
         }
-        let namespace = try await NetworkNamespace.create(name: name)
+        let namespace = try await NetworkNamespace.create(name: name, in: directory)
         try await watch(name)
         // Before its link is there: what a link starts with it takes from `default`, and keeps.
         try await namespace.performStep { () throws(KernelError) in
@@ -57,22 +60,25 @@ final class LinuxNode: Node {
 
     func deleteNamespace(_ name: String) async throws(KernelError) {
         forget(name)
-        try NetworkNamespace.delete(name: name)
+        try NetworkNamespace.delete(name: name, in: directory)
     }
 
-    func path(ofNamespace name: String) -> String { NetworkNamespace(name: name).path }
+    func path(ofNamespace name: String) -> String { namespace(name).path }
+
+    private func namespace(_ name: String) -> NetworkNamespace { NetworkNamespace(name: name, in: directory) }
 
     func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
         switch namespace {
         case .host:
-            LinuxKernel(namespace: .host, scope: .host, sysctls: try journal.names(), memory: nftables)
+            LinuxKernel(
+                namespace: .host, scope: .host, sysctls: try journal.names(), memory: nftables, directory: directory)
         case .task(let name):
-            LinuxKernel(namespace: NetworkNamespace(name: name), scope: .task, sysctls: TaskSysctls.values.keys)
+            LinuxKernel(namespace: self.namespace(name), scope: .task, sysctls: TaskSysctls.values.keys)
         }
     }
 
     func listeners(in namespace: String) async throws(KernelError) -> Set<UInt16> {
-        try await NetworkNamespace(name: namespace).performStep { () throws(KernelError) in
+        try await self.namespace(namespace).performStep { () throws(KernelError) in
             do throws(NetlinkError) {
                 return Set(try SocketDiagnostics().listeners().map(\.port))
             } catch {
@@ -122,7 +128,7 @@ extension LinuxNode {
     }
 
     private func watch(_ name: String) async throws(KernelError) {
-        let namespace = NetworkNamespace(name: name)
+        let namespace = namespace(name)
         let inode = try namespace.inode
         inodes.withLock { $0[name] = inode }
         try await monitor.withLock { $0 }?.watch(name, namespace)
@@ -136,12 +142,12 @@ extension LinuxNode {
     func quietChanges(_ desired: DesiredNode) async -> [NodeChange] {
         isSettled.store(true, ordering: .relaxed)
         sysctls.keep(
-            Set(desired.namespaces.keys.map { NetworkNamespace(name: $0).path } + [NetworkNamespace.host.path]))
+            Set(desired.namespaces.keys.map { path(ofNamespace: $0) } + [NetworkNamespace.host.path]))
         var changes: [NodeChange] = []
         for (name, state) in desired.namespaces.sorted(by: { $0.key < $1.key }) {
             if !hasItsName(name) {
                 changes.append(NodeChange(.task(name), .all))
-            } else if await !agrees(NetworkNamespace(name: name), state.sysctls) {
+            } else if await !agrees(namespace(name), state.sysctls) {
                 changes.append(NodeChange(.task(name), .sysctls))
             }
         }
@@ -153,10 +159,10 @@ extension LinuxNode {
     /// Whether the namespace behind a name is the one that we put there; another one's file is taken away.
     private func hasItsName(_ name: String) -> Bool {
         let inode: UInt64
-        do throws(KernelError) { inode = try NetworkNamespace(name: name).inode } catch { return false }
+        do throws(KernelError) { inode = try namespace(name).inode } catch { return false }
         guard let known = inodes.withLock({ $0[name] }), known != inode else { return true }
         do throws(KernelError) {
-            try NetworkNamespace.delete(name: name)
+            try NetworkNamespace.delete(name: name, in: directory)
         } catch {
             logger.error("cannot take back the name of a namespace", metadata: ["error": "\(error)"])
         }

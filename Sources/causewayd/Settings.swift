@@ -1,4 +1,5 @@
 import ArgumentParser
+import CausewayLinux
 import CausewayModel
 import Configuration
 import Logging
@@ -13,6 +14,12 @@ struct Settings: Sendable {
     var stateDirectory: String
     var runDirectory: String
     var engineSocket: String
+    /// Where `causeway-oci` finds the place of each container; nodes that share an engine share it too.
+    var placesDirectory: String
+    /// Where the namespaces of tasks have their names.
+    ///
+    /// Each node needs its own: what it does not know there is removed.
+    var namespaceDirectory: String
     var keeperSocket: String
     /// Whether to start a keeper where none runs; `false` where somebody else, such as systemd, starts it.
     var startsKeeper: Bool
@@ -53,12 +60,16 @@ struct Settings: Sendable {
             )
         }
         let runDirectory = reader.string(forKey: "run.directory", default: "/run/causeway")
+        let stateDirectory = reader.string(forKey: "state.directory", default: "/var/lib/causeway")
         return Settings(
             socket: reader.string(forKey: "socket", default: "\(runDirectory)/docker.sock"),
             controlSocket: reader.string(forKey: "control.socket", default: "\(runDirectory)/control.sock"),
-            stateDirectory: reader.string(forKey: "state.directory", default: "/var/lib/causeway"),
+            stateDirectory: stateDirectory,
             runDirectory: runDirectory,
             engineSocket: reader.string(forKey: "engine.socket", default: "/var/run/docker.sock"),
+            placesDirectory: reader.string(forKey: "places.directory", default: "\(stateDirectory)/containers"),
+            namespaceDirectory: reader.string(
+                forKey: "namespaces.directory", default: NetworkNamespace.directory),
             keeperSocket: reader.string(forKey: "keeper.socket", default: "\(runDirectory)/keeper.sock"),
             startsKeeper: reader.bool(forKey: "keeper.start", default: true),
             hostname: reader.string(forKey: "hostname", default: ""),
@@ -92,6 +103,16 @@ struct Flags: ParsableArguments {
     @Option(help: "Docker Engine's socket (default: /var/run/docker.sock).")
     var engineSocket: String?
 
+    @Option(
+        name: [.customLong("places-dir"), .customLong("places-directory")],
+        help: "Where causeway-oci finds the place of each container (default: containers in the state folder).")
+    var placesDirectory: String?
+
+    @Option(
+        name: [.customLong("namespaces-dir"), .customLong("namespaces-directory")],
+        help: "Where the namespaces of tasks have their names; each node its own (default: /run/netns).")
+    var namespaceDirectory: String?
+
     @Option(help: "Where causeway-keeper is told what to keep (default: /run/causeway/keeper.sock).")
     var keeperSocket: String?
 
@@ -117,7 +138,9 @@ struct Flags: ParsableArguments {
         let all: [(AbsoluteConfigKey, String?)] = [
             ("socket", socket), ("control.socket", controlSocket), ("state.directory", stateDirectory),
             ("run.directory", runDirectory), ("engine.socket", engineSocket), ("hostname", hostname),
-            ("log.level", logLevel), ("keeper.socket", keeperSocket), ("keeper.start", keeperStart),
+            ("places.directory", placesDirectory),
+            ("namespaces.directory", namespaceDirectory),
+            ("keeper.socket", keeperSocket), ("keeper.start", keeperStart),
             ("log.level", logLevel), ("log.format", logFormat), ("metrics.address", metricsAddress),
         ]
         return all.reduce(into: [:]) { values, pair in

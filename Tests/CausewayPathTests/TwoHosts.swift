@@ -20,6 +20,13 @@ struct TwoHosts {
         for address in ["10.0.0.6", "10.0.1.6"] { Self.lead(&first, to: address, by: 2) }
         for address in ["10.0.0.5", "10.0.1.5", "10.0.1.20"] { Self.lead(&second, to: address, by: 1) }
         for path in [\TwoHosts.first, \.second] {
+            // Our routes are in our own table, which is asked before the marks.
+            for index in self[keyPath: path].host.routes.indices
+            where self[keyPath: path].host.routes[index].link?.hasPrefix("cw-web") == true
+                || self[keyPath: path].host.routes[index].link?.hasPrefix("cw-client") == true
+            {
+                self[keyPath: path].host.routes[index].table = 213
+            }
             self[keyPath: path].publish(8080, to: [("10.0.0.5", 80), ("10.0.0.6", 80)])
             self[keyPath: path].addNetwork("10.0.1.0/24")
             self[keyPath: path].addVirtualIP("10.0.1.2", to: ["10.0.1.5", "10.0.1.6"])

@@ -34,7 +34,7 @@ struct CausewayNamespaceTests {
 
         let engine = EngineClient(socketPath: socket)
         let places = PlaceFiles(
-            stateDirectory: "/var/lib/causeway", runDirectory: "/run/causeway", agentSocket: "/run/causeway/none")
+            folder: "/var/lib/causeway/containers", runDirectory: "/run/causeway", agentSocket: "/run/causeway/none")
         let runtime = DockerRuntime(engine: engine, nodeHostname: "alpha", places: places)
         let task = try Swarm.Task.sample(
             "runtime-test-netns", #"{"ContainerSpec":{"Image":"busybox:latest","Command":["sleep","600"]}}"#)

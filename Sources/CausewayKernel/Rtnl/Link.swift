@@ -130,6 +130,9 @@ package enum Rtnl {
     /// The number by which our routes and policy rules are known (`ip route … proto 213`).
     package static let causewayProtocol: UInt8 = 213
 
+    /// Where packets go whose address no task has.
+    package static let goneLink = "cw-gone"
+
     /// The table of our routes: the host's own is left alone.
     package static let taskTable: UInt32 = 213
 

@@ -26,6 +26,14 @@ package struct ProcessTable: Sendable {
         }
     }
 
+    /// The processes that live in any of some namespaces, by the namespaces' inodes.
+    package static func processes(inNamespaces inodes: Set<UInt64>) -> [Int32] {
+        (Directory.entries("/proc") ?? []).compactMap { Int32($0) }.sorted().filter { id in
+            var status = stat()
+            return stat("/proc/\(id)/ns/net", &status) == 0 && inodes.contains(UInt64(status.st_ino))
+        }
+    }
+
     private mutating func readSockets(_ id: Int32) {
         guard let descriptors = Directory.entries("/proc/\(id)/fd") else {
             if errno == EACCES || errno == EPERM { unreadable += 1 }

@@ -67,7 +67,8 @@ package final class KernelMonitor: Sendable {
     private static var routeGroups: [UInt32] {
         [
             RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-            RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
+            RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_NETCONF,
+            RTNLGRP_IPV6_NETCONF,
         ].map { UInt32($0.rawValue) }
     }
 
@@ -124,4 +125,10 @@ final class Bell: Sendable {
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     func ring() { clinux_event_signal(descriptor) }
+
+    /// After it was heard; waits for it otherwise.
+    func silence() {
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, MemoryLayout<UInt64>.size)
+    }
 }

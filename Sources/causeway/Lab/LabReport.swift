@@ -1,0 +1,105 @@
+import CausewayModel
+import Foundation
+
+/// How a lab stands, node by node.
+struct LabReport: Encodable {
+    struct Node: Encodable {
+        var name: String
+        var addresses: [String]
+        var pid: Int32
+        var isAlive: Bool
+        /// `manager`, `worker`, or `none`.
+        var role: String
+        /// As the manager says: `ready`, `down`; empty where there is no swarm.
+        var state: String
+        var availability: String
+        /// The newest assignment's revision that the node has heard.
+        var revision: UInt64?
+        /// What the node's kernel refused.
+        var failures: [String]
+        var dockerHost: String
+        var log: String
+    }
+
+    var directory: String
+    var engineSocket: String
+    var client: [String]
+    var nodes: [Node]
+
+    init(_ folder: LabFolder, _ record: LabRecord) {
+        directory = folder.path
+        engineSocket = record.engineSocket
+        client = ["\(record.topology.client.v4)", "\(record.topology.client.v6)"]
+        let members = LabReport.members(folder, record)
+        nodes = record.topology.nodes.map { host in
+            let place = folder.node(host.name)
+            let status = try? ControlClient(socketPath: place.controlSocket).status()
+            let member = members[host.name]
+            return Node(
+                name: host.name, addresses: ["\(host.v4)", "\(host.v6)"], pid: record.daemons[host.name]?.id ?? 0,
+                isAlive: record.daemons[host.name]?.isAlive ?? false,
+                role: member.map { $0.isManager ? "manager" : "worker" } ?? "none", state: member?.state ?? "",
+                availability: member?.availability ?? "", revision: status?.revision,
+                failures: status?.failures ?? [], dockerHost: "unix://\(place.socket)", log: place.log)
+        }
+    }
+
+    // MARK: what the manager says
+
+    private struct Member: Decodable {
+        var hostname: String
+        var status: String
+        var availability: String
+        var managerStatus: String
+
+        var isManager: Bool { !managerStatus.isEmpty }
+        var state: String { status.lowercased() }
+
+        enum CodingKeys: String, CodingKey {
+            case hostname = "Hostname"
+            case status = "Status"
+            case availability = "Availability"
+            case managerStatus = "ManagerStatus"
+        }
+    }
+
+    /// As the first node that is a manager lists them; none where there is none.
+    private static func members(_ folder: LabFolder, _ record: LabRecord) -> [String: Member] {
+        for host in record.topology.nodes where record.daemons[host.name]?.isAlive == true {
+            let docker = LabDocker(folder.node(host.name).socket)
+            guard let text = try? docker("node", "ls", "--format", "{{json .}}") else { continue }
+            let members = text.split(separator: "\n").compactMap {
+                try? JSONDecoder().decode(Member.self, from: Data($0.utf8))
+            }
+            // One that left and came back is listed twice; the one that is here counts.
+            return Dictionary(members.map { ($0.hostname, $0) }) { $0.state == "ready" ? $0 : $1 }
+        }
+        return [:]
+    }
+
+    // MARK: as text
+
+    var text: String {
+        let head = ["NODE", "ADDRESSES", "PID", "ROLE", "STATE", "AVAILABILITY", "REVISION"]
+        let rows = nodes.map { node in
+            [
+                node.name, node.addresses.joined(separator: " "), node.isAlive ? "\(node.pid)" : "ended",
+                node.role, node.state.isEmpty ? "-" : node.state,
+                node.availability.isEmpty ? "-" : node.availability.lowercased(), node.revision.map { "\($0)" } ?? "-",
+            ]
+        }
+        let outside = ["client", client.joined(separator: " "), "", "", "", "", ""]
+        let table = [head] + rows + [outside]
+        let widths = head.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
+        let lines = table.map { row in
+            zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
+                .joined(separator: "  ").trimmingEnd
+        }
+        let failures = nodes.flatMap { node in node.failures.map { "\(node.name): \($0)" } }
+        return (lines + failures).map { "\($0)\n" }.joined()
+    }
+}
+
+extension String {
+    fileprivate var trimmingEnd: String { String(reversed().drop { $0 == " " }.reversed()) }
+}
