@@ -15,7 +15,8 @@ package struct Counts: Hashable, Codable, Sendable {
 
     init(_ hops: [Hop]) {
         func distinct(_ matching: (Hop) -> Bool, by key: (Hop) -> String) -> Int {
-            Set(hops.filter(matching).map { ($0.place.host ?? "") + "\u{0}" + $0.place.namespace + "\u{0}" + key($0) }).count
+            Set(hops.filter(matching).map { ($0.place.host ?? "") + "\u{0}" + $0.place.namespace + "\u{0}" + key($0) })
+                .count
         }
         hosts = Set(hops.compactMap(\.place.host)).count
         tunnels = hops.count { $0.stage.kind == .encapsulate }

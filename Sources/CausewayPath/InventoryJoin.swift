@@ -11,7 +11,9 @@ struct InventoryJoin: Sendable {
     private(set) var hosts: [Host] = []
     /// By namespace: the host whose inventory it is from.
     private(set) var homes: [Int] = []
-    /// By inventory: whether forwarding entries were read. Releases that do so say which kernel it was.
+    /// By inventory: whether forwarding entries were read.
+    ///
+    /// Releases that do so say which kernel it was.
     let readForwarding: [Bool]
 
     struct Host: Hashable, Sendable {

@@ -18,7 +18,9 @@ package struct PathTracer: Sendable {
 
     package init(_ inventory: Inventory) { world = World(inventory) }
 
-    /// Of several hosts. `host` is the one that is asked when the question does not say; the first unless it is named.
+    /// Of several hosts.
+    ///
+    /// `host` is the one that is asked when the question does not say; the first unless it is named.
     package init(_ inventories: [Inventory], at host: String? = nil) throws(PathError) {
         let join = InventoryJoin(inventories)
         guard let host else {

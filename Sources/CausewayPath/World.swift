@@ -120,7 +120,9 @@ struct World: Sendable {
 
     /// The service, task or container that has an address.
     func owner(of address: IPAddress) -> Identity? {
-        guard let holders = holders[address], holders.count == 1 || !holders.contains(where: { isHost($0) }) else { return nil }
+        guard let holders = holders[address], holders.count == 1 || !holders.contains(where: { isHost($0) }) else {
+            return nil
+        }
         return holders.map { identity($0) }.first { $0.name != nil }
     }
 

@@ -15,7 +15,8 @@ import Testing
         #expect(trace.reply?.verdict.text == "leaves eth0 as 192.0.2.2:8080 > 203.0.113.9:40000 tcp")
         #expect(
             "\(trace.counts)"
-                == "2 hosts, 3 namespaces, 3 IP stacks, no bridges, 1 NAT table, 2 filter tables, 1 balancer, 2 tunnels")
+                == "2 hosts, 3 namespaces, 3 IP stacks, no bridges, 2 NAT tables, 2 filter tables, 1 balancer, 2 tunnels"
+        )
     }
 
     @Test func `the tunnel's hops have the outer addresses, and the answer the rule that steers it`() throws {

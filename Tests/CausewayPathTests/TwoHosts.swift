@@ -125,7 +125,9 @@ extension TwoHosts {
                 name: "peers4", key: [.ipv4Address],
                 elements: [Nft.Element(key: [.address(IPAddress(dataAddress(other))!)])]),
         ]
-        edit(&table, "source") { $0 = [Nft.Rule([isFromTunnel, .verdict(.goto("from_tunnel"))])] + $0 + [outer("underlay")] }
+        edit(&table, "source") {
+            $0 = [Nft.Rule([isFromTunnel, .verdict(.goto("from_tunnel"))])] + $0 + [outer("underlay")]
+        }
         edit(&table, "forward") {
             $0.insert(Nft.Rule([isFromTunnel, .verdict(.accept)], comment: "published at another node"), at: 2)
         }

@@ -165,7 +165,8 @@ private struct Resolver {
         let ports = directory.ports(of: text).filter {
             question.transport == nil || $0.transport == question.transport
         }
-        if case .namespace(let at) = origin, !world.isHost(at), let vip = directory.virtualIP(of: text, question.family) {
+        if case .namespace(let at) = origin, !world.isHost(at), let vip = directory.virtualIP(of: text, question.family)
+        {
             let port = port ?? ports.first?.targets.first?.port ?? listeningPort(of: text)
             return (vip, port, question.transport ?? .tcp)
         }

@@ -88,7 +88,9 @@ extension Walk {
     }
 
     /// Goes to the other end, or leaves the host.
-    private mutating func cross(_ at: Int, _ link: NamespaceState.Link, _ action: String, nextHop: IPAddress?) -> Outcome {
+    private mutating func cross(_ at: Int, _ link: NamespaceState.Link, _ action: String, nextHop: IPAddress?)
+        -> Outcome
+    {
         let name = link.link.name
         guard link.peerIndex != nil else { return leave(at, link, action, nextHop: nextHop) }
         guard let peer = world.peer(of: link, in: at) else {
@@ -116,7 +118,9 @@ extension Walk {
             return encapsulate(at, link, to: frame, identifier, local: local, port: port)
         }
         // Whatever is between two hosts is not shown by their inventories: the frame that arrives is another one.
-        if let other = nextHop.flatMap({ world.arrival(of: $0, from: at) }) ?? world.arrival(of: packet.destination, from: at) {
+        if let other = nextHop.flatMap({ world.arrival(of: $0, from: at) })
+            ?? world.arrival(of: packet.destination, from: at)
+        {
             (frame, frameSource) = (nil, nil)
             forgetNamespace()
             return .go(.receive(other.position, other.link))

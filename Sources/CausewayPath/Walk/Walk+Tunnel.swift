@@ -58,7 +58,7 @@ extension Walk {
         return entry?.destination
     }
 
-    /// A tunnel's packet that the host takes for itself: the device that has its port and number takes out what is inside.
+    /// A tunnel's packet that the host takes for itself: the device with its port and number takes out what is inside.
     mutating func decapsulate(_ at: Int, _ inner: Carried) -> Outcome {
         let devices = world[at].links.filter { link in
             if case .vxlan(_, _, let port) = link.link.kind { port == packet.destinationPort } else { false }
@@ -66,7 +66,8 @@ extension Walk {
         guard !devices.isEmpty else {
             add(at, Stage(.socket, "closed port"), "(no VXLAN device takes port \(packet.destinationPort))")
             return drop(
-                at, "no VXLAN device takes UDP port \(packet.destinationPort) here; the sender's kernel is told, its "
+                at,
+                "no VXLAN device takes UDP port \(packet.destinationPort) here; the sender's kernel is told, its "
                     + "program is not", .noSocket)
         }
         let device = devices.first { link in
@@ -81,7 +82,8 @@ extension Walk {
                 }
             }
             return drop(
-                at, "no VXLAN device that is up has the number \(inner.networkIdentifier) here "
+                at,
+                "no VXLAN device that is up has the number \(inner.networkIdentifier) here "
                     + "(\(known.joined(separator: "; ")))", .unknownIdentifier)
         }
         let name = device.link.name
