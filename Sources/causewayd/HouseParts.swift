@@ -2,6 +2,7 @@ import CausewayAPI
 import CausewayAgent
 import CausewayEngine
 import CausewayKeeper
+import CausewayKernel
 import CausewayLinux
 import CausewayManager
 import CausewayModel
