@@ -32,6 +32,16 @@ struct ControlClient {
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }
 
+    /// What the nodes of the cluster hold, this one's first; `nil` from a daemon that does not tell, or from none.
+    func inventories() throws -> [Inventory]? {
+        guard isAnswered else { return nil }
+        do {
+            return try get("/inventories")
+        } catch let failure as Failure where failure.cause.contains(" 404 ") {
+            return nil
+        }
+    }
+
     func status() throws -> Status { try get("/status") }
 
     /// The inventories of the daemon's node and, if it is a manager, of the others.
