@@ -61,7 +61,8 @@ struct House: Sendable {
         surface.version = Release.version
         surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         let api = EngineServer(
-            surface, control: manager, containers: manager, engine: engine, logger: labelled("api"), now: { .now })
+            surface, control: manager, membership: manager, containers: manager, engine: engine,
+            logger: labelled("api"), now: { .now })
         let metrics = NodeMetrics(
             .init(
                 store: store, storePath: settings.storePath, api: surface.stopwatch, engine: engine,
