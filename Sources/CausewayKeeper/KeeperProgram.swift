@@ -1,3 +1,4 @@
+import CLinux
 import CausewaySockets
 import Glibc
 import Logging
@@ -54,7 +55,7 @@ package struct KeeperProgram: Sendable {
             posix_spawn_file_actions_adddup2(&actions, 2, 1)
         }
         // It outlives us: a socket of ours in its hands would keep a port taken, and a connection open, after our death.
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        clinux_spawn_close_others(&actions)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
