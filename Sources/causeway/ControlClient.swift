@@ -8,8 +8,9 @@ import Glibc
 struct ControlClient {
     let socketPath: String
 
-    /// Where the daemon listens unless it was told otherwise.
-    static let defaultPath = "/run/causeway/control.sock"
+    /// Where the daemon listens unless it was told otherwise, by the variable that it reads itself.
+    static let defaultPath =
+        ProcessInfo.processInfo.environment["CAUSEWAY_CONTROL_SOCKET"] ?? "/run/causeway/control.sock"
 
     /// What the daemon would change in one namespace.
     struct NamespacePlan: Codable {
@@ -24,11 +25,17 @@ struct ControlClient {
         /// What the kernel refused, and why.
         var failures: [String]
         var repairs: Int
+        /// `manager`, `worker`, or `none`.
+        var role: String
+        /// The revision that the kernel agrees with; absent before the first one.
+        var applied: UInt64?
     }
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }
 
-    /// What the nodes of the cluster hold, this one's first; `nil` from a daemon that does not tell, or from none.
+    /// The inventories of the daemon's node and, if it is a manager, of the others.
+    ///
+    /// `nil` from a daemon that tells none, and where there is no daemon.
     func inventories() throws -> [Inventory]? {
         guard isAnswered else { return nil }
         do {

@@ -80,7 +80,8 @@ struct MeshPathTests {
     @Test func `where packets end is where the path ends`() async throws {
         try await MeshBed.run(reversePathFilter: 1) { bed in
             let target = "198.51.100.1:8080"
-            func expect(_ reason: DropReason, on place: String, _ spoil: String, _ node: Int, heal: String) async throws {
+            func expect(_ reason: DropReason, on place: String, _ spoil: String, _ node: Int, heal: String) async throws
+            {
                 try await bed.nodes[node - 1].shell(spoil)
                 let trace = try await predict(bed, target, from: bed.client.name)
                 #expect(trace.verdict.reason == reason && trace.verdict.place.title == place, "\(trace)")
