@@ -8,9 +8,13 @@ import Glibc
 struct ControlClient {
     let socketPath: String
 
-    /// Where the daemon listens unless it was told otherwise, by the variable that it reads itself.
-    static let defaultPath =
-        ProcessInfo.processInfo.environment["CAUSEWAY_CONTROL_SOCKET"] ?? "/run/causeway/control.sock"
+    /// Where the daemon listens unless it was told otherwise.
+    static let usualPath = "/run/causeway/control.sock"
+
+    /// The same for who runs us: `lab exec` names the node's.
+    static var defaultPath: String {
+        ProcessInfo.processInfo.environment["CAUSEWAY_CONTROL_SOCKET"] ?? usualPath
+    }
 
     /// What the daemon would change in one namespace.
     struct NamespacePlan: Codable {
@@ -33,9 +37,7 @@ struct ControlClient {
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }
 
-    /// The inventories of the daemon's node and, if it is a manager, of the others.
-    ///
-    /// `nil` from a daemon that tells none, and where there is no daemon.
+    /// What the nodes of the cluster hold, this one's first; `nil` from a daemon that does not tell, or from none.
     func inventories() throws -> [Inventory]? {
         guard isAnswered else { return nil }
         do {

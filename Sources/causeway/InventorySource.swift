@@ -11,6 +11,14 @@ enum InventorySource {
         var schema: Int
     }
 
+    /// Reads this host; `lab exec` says what a virtual one is called, and where its namespaces have their names.
+    static var reader: InventoryReader {
+        let environment = ProcessInfo.processInfo.environment
+        guard let name = environment["CAUSEWAY_LAB_HOST"] else { return InventoryReader() }
+        let folder = environment["CAUSEWAY_NAMESPACES_DIRECTORY"]
+        return InventoryReader(directories: folder.map { [$0] } ?? [], hostname: name, readsUnnamed: false)
+    }
+
     /// Those of all hosts that can be had: from files, else from the daemon, which asks its cluster, else this host's.
     ///
     /// `ask` gives `nil` where there is no cluster to ask.
@@ -23,11 +31,11 @@ enum InventorySource {
             return inventories
         }
         if let inventories = try ask(), !inventories.isEmpty { return inventories }
-        return [try await InventoryReader().read()]
+        return [try await reader.read()]
     }
 
     static func read(_ file: String?) async throws -> Inventory {
-        guard let file else { return try await InventoryReader().read() }
+        guard let file else { return try await reader.read() }
         let data = try contents(of: file)
         let header: Header
         do {

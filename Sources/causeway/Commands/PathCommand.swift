@@ -70,8 +70,8 @@ struct PathCommand: AsyncParsableCommand {
     @Option(help: "The packet's length in bytes, to see whether it fits. Default: it does.")
     var size: Int?
 
-    @Option(help: "The daemon's control socket: it has the other nodes' state.")
-    var socket: String = ControlClient.defaultPath
+    @Option(help: "The daemon's control socket: it has the other nodes' state. Default: the lab's, if NODE is of one.")
+    var socket: String?
 
     func validate() throws {
         guard choose >= 1 else { throw ValidationError("--choose counts from 1") }
@@ -83,6 +83,7 @@ struct PathCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let socket = try socket ?? at.flatMap { try LabFolder.usualManager(ofNode: $0) } ?? ControlClient.defaultPath
         let inventories = try await InventorySource.readAll(input) {
             try ControlClient(socketPath: socket).inventories()
         }
