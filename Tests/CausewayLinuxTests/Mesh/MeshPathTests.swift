@@ -20,8 +20,8 @@ struct MeshPathTests {
             own.namespaces[at].name = "host"
             own.namespaces.insert(own.namespaces.remove(at: at), at: 0)
             // The machine's own namespace is one of many here.
-            own.namespaces.indices.dropFirst().filter { own.namespaces[$0].name == "host" }.forEach {
-                own.namespaces[$0].name = "machine"
+            for other in own.namespaces.indices.dropFirst() where own.namespaces[other].name == "host" {
+                own.namespaces[other].name = "machine"
             }
             return own
         }
