@@ -7,8 +7,9 @@ import Glibc
 struct ControlClient {
     let socketPath: String
 
-    /// Where the daemon listens unless it was told otherwise.
-    static let defaultPath = "/run/causeway/control.sock"
+    /// Where the daemon listens: where `causeway lab exec` says, or where it does unless it was told otherwise.
+    static let defaultPath =
+        ProcessInfo.processInfo.environment["CAUSEWAY_CONTROL_SOCKET"] ?? "/run/causeway/control.sock"
 
     /// What the daemon would change in one namespace.
     struct NamespacePlan: Codable {
@@ -23,6 +24,20 @@ struct ControlClient {
         /// What the kernel refused, and why.
         var failures: [String]
         var repairs: Int
+        /// Absent in answers of earlier releases.
+        var peers: [Peer]?
+    }
+
+    /// How the daemon's node reaches another one through the tunnel.
+    struct Peer: Codable {
+        var hostname: String
+        var reachable: Bool
+        /// The largest packet inside the tunnel that arrives, bytes; absent until it is measured.
+        var mtu: UInt32?
+        /// Whether checksums left to the hardware arrive; absent until it is measured.
+        var offload: Bool?
+        /// What is wrong, and what was done; empty when nothing is.
+        var note: String
     }
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }

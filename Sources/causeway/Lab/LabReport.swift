@@ -17,6 +17,8 @@ struct LabReport: Encodable {
         var revision: UInt64?
         /// What the node's kernel refused.
         var failures: [String]
+        /// How it reaches the others through the tunnel.
+        var peers: [ControlClient.Peer]
         var dockerHost: String
         var log: String
     }
@@ -40,7 +42,8 @@ struct LabReport: Encodable {
                 isAlive: record.daemons[host.name]?.isAlive ?? false,
                 role: member.map { $0.isManager ? "manager" : "worker" } ?? "none", state: member?.state ?? "",
                 availability: member?.availability ?? "", revision: status?.revision,
-                failures: status?.failures ?? [], dockerHost: "unix://\(place.socket)", log: place.log)
+                failures: status?.failures ?? [], peers: status?.peers ?? [], dockerHost: "unix://\(place.socket)",
+                log: place.log)
         }
     }
 
@@ -96,7 +99,10 @@ struct LabReport: Encodable {
                 .joined(separator: "  ").trimmingEnd
         }
         let failures = nodes.flatMap { node in node.failures.map { "\(node.name): \($0)" } }
-        return (lines + failures).map { "\($0)\n" }.joined()
+        let notes = nodes.flatMap { node in
+            node.peers.filter { !$0.note.isEmpty }.map { "\(node.name): the way to \($0.hostname): \($0.note)" }
+        }
+        return (lines + failures + notes).map { "\($0)\n" }.joined()
     }
 }
 
