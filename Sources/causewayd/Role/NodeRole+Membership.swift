@@ -94,6 +94,7 @@ extension NodeRole: SwarmMembership {
             } catch {
                 log.warning("no manager could be told that this node leaves", metadata: ["why": "\(error)"])
             }
+            await member.ended.ring()
             await takeDown()
         }
         try NodeCredentials.remove(in: folder)

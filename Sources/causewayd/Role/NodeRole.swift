@@ -26,6 +26,7 @@ actor NodeRole {
     struct Member {
         let remote: RemoteManager
         let place: MemberFile.Content
+        /// Rung when there is nothing more to say to managers.
         let ended: Bell
         var state: SessionState
         /// It is taking everything down, at its own will or because it was removed.
@@ -111,15 +112,15 @@ actor NodeRole {
                 // How it ended is the last of its states.
                 do throws(SessionEnd) { try await member.remote.run() } catch {}
             }
-            // Over when the node has left; a session that the cluster ended is kept, so that its end can be seen.
             await member.ended.wait()
             group.cancelAll()
         }
     }
 
     private func note(_ state: SessionState) async {
-        member?.state = state
-        if case .ended(.removed) = state, member?.isLeaving == false { await giveUp() }
+        guard let member, !member.isLeaving else { return }
+        self.member?.state = state
+        if case .ended(.removed) = state { await giveUp() }
     }
 
     // MARK: assignments
