@@ -22,6 +22,10 @@ struct Observation {
         } catch {
             throw error.kernelError("read namespace \(namespace)")
         }
+        for (name, link) in state.links where link.kind.isTunnel {
+            // Only what differs from the kernel's own choice is told.
+            if try ChecksumOffload.isOn(name) == false { state.links[name]?.checksumOffload = false }
+        }
         if parts.contains(.tables) { state.tables = try NftTables(memory: memory).read(socket) }
         if !parts.isDisjoint(with: [.links, .sysctls]) {
             for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
@@ -62,6 +66,12 @@ struct Observation {
         let ours = links.filter { scope.owns(link: $0.name) }
         let indices = Set(ours.map(\.index))
         for link in ours { state.links[link.name] = try self.link(link, socket) }
+        for link in ours where link.kind == "vxlan" {
+            for entry in try socket.forwarding(linkIndex: link.index) where entry.isPermanent {
+                state.forwarding.insert(
+                    Rtnl.ForwardingEntry(link: link.name, address: entry.address, destination: entry.destination))
+            }
+        }
 
         for address in try socket.addresses() where indices.contains(address.linkIndex) {
             let link = names[address.linkIndex] ?? ""
@@ -72,6 +82,7 @@ struct Observation {
             for route in try socket.routes(family, protocol: Rtnl.causewayProtocol) {
                 state.routes.formUnion(route.routes(names: names).map(\.asDesired))
             }
+            state.rules.formUnion(try socket.rules(family).filter { $0.protocol == Rtnl.causewayProtocol })
         }
         for neighbor in try socket.neighbors() where indices.contains(neighbor.linkIndex) && neighbor.isPermanent {
             guard let address = neighbor.address, let link = names[neighbor.linkIndex] else { continue }
@@ -117,6 +128,10 @@ struct Observation {
             return nil
         }
     }
+}
+
+extension Rtnl.Link.Kind {
+    fileprivate var isTunnel: Bool { if case .vxlan = self { true } else { false } }
 }
 
 extension Rtnl.Route {

@@ -31,6 +31,8 @@ struct ChangeFilter {
             // ifaddrmsg and ndmsg both have the link's index behind four bytes.
             try isOurs(number(at: 4, message), isHost) ? .links : []
         case RTM.newRoute, RTM.deleteRoute: try route(message)
+        case RTM.newRule, RTM.deleteRule:
+            try RuleMessage.rule(message)?.protocol == Rtnl.causewayProtocol ? .links : []
         case RTM.newNetconf, RTM.deleteNetconf: try settings(message, isHost)
         default: []
         }
