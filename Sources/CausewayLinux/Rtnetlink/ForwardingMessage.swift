@@ -12,7 +12,10 @@ package struct ForwardingMessage: Hashable, Sendable {
     /// A message that asks for the entries of one link.
     package static func dump(linkIndex: UInt32) -> NetlinkWriter {
         var message = NetlinkWriter(type: RTM.getNeighbor)
-        message.forwardingHeader(linkIndex: linkIndex)
+        // A question with a state or a flag is refused: only the link may be said (Linux 5.0, strict checks).
+        message.put([Family.bridge, 0, 0, 0])
+        message.put(linkIndex)
+        message.put([0, 0, 0, 0])
         return message
     }
 
