@@ -1,10 +1,12 @@
 // A server for acceptance tests: says who it is and whom it saw.
 //
-//   whoami PORT...
+//   whoami [--grace SECONDS] PORT...
 //
 // On each port, over IPv4 and IPv6: HTTP/1.1 on TCP (connections stay open unless the client asks to close), and
 // datagrams on UDP. Every request and every datagram is answered with one line: `HOSTNAME CLIENT-ADDRESS CLIENT-PORT`.
-// A datagram is answered from the address that it was sent to. SIGTERM and SIGINT end it at once.
+// A datagram is answered from the address that it was sent to. SIGTERM and SIGINT end it at once; with --grace it then
+// takes nothing new, closes each connection behind the answer to its next request, and ends with the last of them or when
+// the time is over.
 //
 //   cc -O2 -Wall -Werror -static -o whoami whoami.c
 
@@ -38,7 +40,8 @@ struct file {
 
 static struct file files[most_files];
 static char host[128];
-static int events;
+static int events, grace, is_ending;
+static volatile sig_atomic_t is_asked_to_end;
 
 static void die(const char *what) {
     fprintf(stderr, "whoami: cannot %s: %s\n", what, strerror(errno));
@@ -47,7 +50,8 @@ static void die(const char *what) {
 
 static void done(int signal) {
     (void)signal;
-    _exit(0);
+    if (!grace || is_asked_to_end) _exit(0);
+    is_asked_to_end = 1;
 }
 
 // Writes the answer for a caller; an IPv4 address that came in over IPv6 is written as what it is.
@@ -169,7 +173,7 @@ static int answer_request(int file) {
     if (!end) return self->length >= request_limit - 1 ? -1 : 0;
     end[2] = 0;
     int is_old = strstr(self->request, "HTTP/1.0\r\n") != NULL;
-    int closes = has_token(self->request, "close") || (is_old && !has_token(self->request, "keep-alive"));
+    int closes = is_ending || has_token(self->request, "close") || (is_old && !has_token(self->request, "keep-alive"));
     char reply[line_limit + 256];
     int size = snprintf(
         reply, sizeof reply, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s\r\n%s",
@@ -196,18 +200,44 @@ static void read_connection(int file) {
     }
 }
 
+// Takes what has come already, and nothing after it.
+static void begin_to_end(void) {
+    is_ending = 1;
+    alarm(grace);
+    for (int file = 0; file < most_files; file++) {
+        if (files[file].kind == listener) accept_all(file);
+        if (files[file].kind == datagrams) answer_datagrams(file);
+        if (files[file].kind == listener || files[file].kind == datagrams) drop(file);
+    }
+}
+
+static int has_connections(void) {
+    for (int file = 0; file < most_files; file++) {
+        if (files[file].kind == connection) return 1;
+    }
+    return 0;
+}
+
 int main(int count, char **arguments) {
-    if (count < 2) {
-        fprintf(stderr, "usage: whoami PORT...\n");
+    int first = 1;
+    if (count > 2 && !strcmp(arguments[1], "--grace")) {
+        grace = atoi(arguments[2]);
+        first = 3;
+    }
+    if (count <= first || (first == 3 && grace < 1)) {
+        fprintf(stderr, "usage: whoami [--grace SECONDS] PORT...\n");
         return 2;
     }
     struct rlimit limit = {most_files, most_files};
     setrlimit(RLIMIT_NOFILE, &limit);
-    signal(SIGTERM, done);
-    signal(SIGINT, done);
+    // Without SA_RESTART, so that waiting ends.
+    struct sigaction action = {.sa_handler = done};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
     if (gethostname(host, sizeof host - 1) < 0) die("read the host name");
     if ((events = epoll_create1(EPOLL_CLOEXEC)) < 0) die("make an epoll");
-    for (int i = 1; i < count; i++) {
+    for (int i = first; i < count; i++) {
         int port = atoi(arguments[i]);
         if (port < 1 || port > 65535) {
             fprintf(stderr, "whoami: \"%s\" is no port: ports are 1 to 65535\n", arguments[i]);
@@ -216,9 +246,10 @@ int main(int count, char **arguments) {
         serve(SOCK_STREAM, port);
         serve(SOCK_DGRAM, port);
     }
-    for (;;) {
+    while (!is_ending || has_connections()) {
         struct epoll_event ready[256];
         int found = epoll_wait(events, ready, 256, -1);
+        if (is_asked_to_end && !is_ending) begin_to_end();
         for (int i = 0; i < found; i++) {
             int file = ready[i].data.fd;
             switch (files[file].kind) {
@@ -229,4 +260,5 @@ int main(int count, char **arguments) {
             }
         }
     }
+    return 0;
 }
