@@ -4,12 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/ethtool.h>
+#include <linux/icmp.h>
+#include <linux/sockios.h>
+#include <linux/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
@@ -181,6 +186,44 @@ long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid)
 		if (header->cmsg_level == SOL_NETLINK && header->cmsg_type == NETLINK_LISTEN_ALL_NSID)
 			memcpy(nsid, CMSG_DATA(header), sizeof(*nsid));
 	return length;
+}
+
+int clinux_read_link(int descriptor, const char *name, struct clinux_link *link)
+{
+	struct ethtool_value checksums = { .cmd = ETHTOOL_GTXCSUM };
+	struct ifreq request;
+
+	memset(&request, 0, sizeof(request));
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	if (ioctl(descriptor, SIOCGIFINDEX, &request) != 0)
+		return errno;
+	link->index = (unsigned int)request.ifr_ifindex;
+	if (ioctl(descriptor, SIOCGIFMTU, &request) != 0)
+		return errno;
+	link->mtu = (unsigned int)request.ifr_mtu;
+	request.ifr_data = (void *)&checksums;
+	if (ioctl(descriptor, SIOCETHTOOL, &request) != 0)
+		return errno;
+	link->checksum_offload = checksums.data;
+	return 0;
+}
+
+int clinux_set_checksum_offload(int descriptor, const char *name, int is_on)
+{
+	struct ethtool_value checksums = { .cmd = ETHTOOL_STXCSUM, .data = is_on ? 1 : 0 };
+	struct ifreq request;
+
+	memset(&request, 0, sizeof(request));
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	request.ifr_data = (void *)&checksums;
+	return ioctl(descriptor, SIOCETHTOOL, &request) == 0 ? 0 : errno;
+}
+
+int clinux_hear_echo_replies(int descriptor)
+{
+	struct icmp_filter filter = { .data = ~(1u << ICMP_ECHOREPLY) };
+
+	return setsockopt(descriptor, SOL_RAW, ICMP_FILTER, &filter, sizeof(filter)) == 0 ? 0 : errno;
 }
 
 int clinux_try_cgroup_program(void)

@@ -10,6 +10,7 @@ package actor Agent {
     private let source: any AssignmentSource
     let node: any Node
     private let keeper: any SocketKeeping
+    private let peers: PeerWatch?
     let reconciler: NodeReconciler
     let logger: Logger
     /// How long a change of others may go unnoticed if no notification came.
@@ -25,6 +26,9 @@ package actor Agent {
     private var compiler = PiecewiseCompiler()
     /// Read at each look; a change of an assignment does not wait for them.
     private var facts: NodeFacts?
+    /// How the peers answer, newest.
+    private var peerView = PeerView()
+    private var toldPeers: [PeerObservation] = []
     private(set) var applied: DesiredNode?
     var failures: [NamespaceReference: KernelError] = [:]
     private var takenPorts: Set<PortTaken> = []
@@ -35,12 +39,13 @@ package actor Agent {
     var deferred: [NamespaceReference: KernelParts] = [:]
 
     package init(
-        source: any AssignmentSource, node: any Node, keeper: any SocketKeeping, logger: Logger,
-        auditInterval: Duration = .seconds(30), readyPatience: Int = 50
+        source: any AssignmentSource, node: any Node, keeper: any SocketKeeping, peers: PeerWatch? = nil,
+        logger: Logger, auditInterval: Duration = .seconds(30), readyPatience: Int = 50
     ) {
         self.source = source
         self.node = node
         self.keeper = keeper
+        self.peers = peers
         self.logger = logger
         self.auditInterval = auditInterval
         self.readyPatience = readyPatience
@@ -72,6 +77,10 @@ package actor Agent {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await new in assignments { inbox.put(new) } }
             group.addTask { for await change in changes { inbox.put(change) } }
+            if let peers {
+                group.addTask { await peers.run() }
+                group.addTask { for await view in peers.views { inbox.put(view) } }
+            }
             group.addTask { await Deferral.keep(deferrals, for: inbox) }
             group.addTask { await self.look(into: inbox) }
             group.addTask { await self.work(through: inbox, deferral) }
@@ -113,7 +122,13 @@ package actor Agent {
         for await _ in inbox.wakeups {
             if Task.isCancelled { break }
             let arrived = inbox.take()
-            if let new = arrived.assignment { await apply(new) }
+            if let new = arrived.assignment {
+                if let peers { peerView = await peers.follow(new) }
+                await apply(new)
+                await tellObserved()
+            } else if let view = arrived.peers {
+                await steer(by: view)
+            }
             if arrived.mustLook { await audit() } else { await look(at: arrived, deferral) }
         }
     }
@@ -122,6 +137,12 @@ package actor Agent {
     package func plan() async throws(KernelError) -> [(namespace: String, plan: Plan)] {
         guard let assignment else { return [] }
         return try await reconciler.plan(to: try await desired(assignment))
+    }
+
+    /// How the peers answer, each with its host name.
+    package func peerStatus() -> [(hostname: String, observation: PeerObservation)] {
+        let names = Dictionary((assignment?.peers ?? []).map { ($0.id, $0.hostname) }) { first, _ in first }
+        return peerView.observations.map { (names[$0.nodeID] ?? $0.nodeID, $0) }
     }
 
     /// The newest assignment's revision, and what the kernel refused of it.
@@ -137,10 +158,12 @@ package actor Agent {
             compiler = PiecewiseCompiler()
             return DesiredNode()
         }
-        let known: NodeFacts
+        var known: NodeFacts
         if let facts { known = facts } else { known = try await node.facts() }
         facts = known
-        return compiler.compile(assignment, facts: known)
+        known.paths = peerView.paths
+        known.tunnelOffload = peerView.tunnelOffload
+        return compiler.compile(assignment.avoiding(peerView.suspects), facts: known)
     }
 
     private func apply(_ new: NodeAssignment) async {
@@ -161,6 +184,29 @@ package actor Agent {
         await supervise?(new.tasks)
         await handOn(new.containers)
         if failures.isEmpty { await tellApplied(new.revision) }
+    }
+
+    /// Applies the same assignment once more, in the light of what was heard of the peers.
+    private func steer(by view: PeerView) async {
+        let old = peerView
+        peerView = view
+        if let assignment,
+            (view.suspects, view.paths, view.tunnelOffload) != (old.suspects, old.paths, old.tunnelOffload)
+        {
+            await apply(assignment)
+        }
+        await tellObserved()
+    }
+
+    private func tellObserved() async {
+        let observed = peerView.observations
+        guard observed != toldPeers else { return }
+        do {
+            try await source.observed(observed)
+            toldPeers = observed
+        } catch {
+            logger.error("cannot report how the peers answer", metadata: ["error": "\(error)"])
+        }
     }
 
     private func handOn(_ containers: [AttachedContainer]) async {
@@ -203,6 +249,7 @@ package actor Agent {
             await supervise?(assignment.tasks)
             if failures.isEmpty { await tellApplied(assignment.revision) }
         }
+        await tellObserved()
     }
 
     private func tellApplied(_ revision: UInt64) async {

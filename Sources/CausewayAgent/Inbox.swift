@@ -6,6 +6,7 @@ import Synchronization
 final class Inbox: Sendable {
     struct Content: Sendable {
         var assignment: NodeAssignment?
+        var peers: PeerView?
         /// Whether to look at everything.
         var mustLook = false
         /// Where to look, and at which parts.
@@ -25,6 +26,11 @@ final class Inbox: Sendable {
 
     func put(_ assignment: NodeAssignment) {
         content.withLock { $0.assignment = assignment }
+        wakeup.yield()
+    }
+
+    func put(_ view: PeerView) {
+        content.withLock { $0.peers = view }
         wakeup.yield()
     }
 

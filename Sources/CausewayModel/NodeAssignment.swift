@@ -113,6 +113,12 @@ package struct ServiceEndpoint: Sendable, Identifiable {
         ///
         /// One that does not keeps those that it has.
         package var isActive: Bool
+        /// Whether it would, if its node answered; then it keeps its own name.
+        ///
+        /// Each node's own finding, which no message carries.
+        package var isAvoided = false
+
+        private enum CodingKeys: CodingKey { case taskID, taskName, slot, nodeID, networks, isActive }
 
         package init(
             taskID: Swarm.ID, taskName: String, slot: Int, nodeID: Swarm.ID, networks: [Swarm.NetworkAttachment],
@@ -161,4 +167,9 @@ package protocol AssignmentSource: Sendable {
 
     /// The assignment's revision that the node's kernel now agrees with.
     func applied(revision: UInt64) async throws
+
+    /// How the node reaches its peers; the whole, each time that something of it changes.
+    ///
+    /// Said once for each change: a source whose other end was away tells it the newest when it is back.
+    func observed(_ peers: [PeerObservation]) async throws
 }

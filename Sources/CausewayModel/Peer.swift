@@ -43,6 +43,8 @@ package struct Tunnel: Hashable, Codable, Sendable {
     package static let numbers = 1...4094
     /// What the tunnel's own addresses are cut from, unless the operator says otherwise (RFC 6598).
     package static let defaultPool = CIDR(.v4(IPv4Address(rawValue: 0x6440_0000)), 16)
+    /// The VXLAN device, on every node.
+    package static let linkName = "cw-vxlan"
     /// IANA's port of VXLAN, which Docker uses too.
     package static let defaultPort: UInt16 = 4789
 

@@ -42,16 +42,23 @@ struct House: Sendable {
         let keeper = KeeperClient(settings.keeper, log: labelled("keeper"))
         await keeper.find()
         let store = try SQLiteStore(path: settings.storePath)
-        let manager = SwarmManager(
-            store: store,
-            environment: Outside.environment(
-                settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper),
-            logger: labelled("manager"))
+        let outside = Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper)
+        let manager = SwarmManager(store: store, environment: outside, logger: labelled("manager"))
+        let session = SessionEnvironment(now: { .now }, logger: labelled("session"))
+        let role = NodeRole(
+            manager: manager, host: .init(nodeID: nodeID, outside), folder: settings.stateDirectory,
+            environment: session)
+        let door = ManagerDoor(store: store, manager: manager, nodeID: nodeID, environment: session)
+        let memory = PeerMemoryFile(stateDirectory: settings.stateDirectory)
+        let peers = PeerWatch(
+            prober: try await PeerProber.open(device: Tunnel.linkName), logger: labelled("peers"),
+            remembered: memory.read(logger: labelled("peers")), remember: { try memory.write($0) })
         let agent = Agent(
-            source: manager, node: node, keeper: NodeSockets(keeper: keeper), logger: labelled("agent"))
+            source: role, node: node, keeper: NodeSockets(keeper: keeper), peers: peers,
+            logger: labelled("agent"))
         let supervisor = TaskSupervisor(
             runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
-            report: { try await manager.report($0) }, logger: labelled("tasks"))
+            report: { try await role.report($0) }, logger: labelled("tasks"))
         await agent.setSupervisor { await supervisor.update($0) }
         let attached = AttachedSupervisor(
             engine: runtime, places: NamespacePlaces(files: places, node: node), reporting: manager,
@@ -62,7 +69,8 @@ struct House: Sendable {
         surface.version = Release.version
         surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         let api = EngineServer(
-            surface, control: manager, containers: manager, engine: engine, logger: labelled("api"), now: { .now })
+            surface, control: manager, membership: role, containers: manager, engine: engine,
+            logger: labelled("api"), now: { .now })
         let metrics = NodeMetrics(
             .init(
                 store: store, storePath: settings.storePath, api: surface.stopwatch, engine: engine,
@@ -81,7 +89,8 @@ struct House: Sendable {
             starting: { (id) async throws(SwarmError) in try await attached.starting(id) },
             metrics: { await metrics.page() })
 
-        if await !manager.isActive() { try await agent.cleanUp() }
+        try await role.resume()
+        if await !role.isInSwarm() { try await agent.cleanUp() }
         // Not waited for: the engine may be waiting for us, to make the namespaces of what it starts at boot.
         let preflight = Task {
             let found = await Outside.preflight(runtime)
@@ -98,6 +107,8 @@ struct House: Sendable {
             configuration: .init(
                 services: [
                     .init(service: Part { await manager.run() }),
+                    .init(service: Part { await door.run() }),
+                    .init(service: Part { await role.run() }),
                     .init(service: Part { try await agent.run() }),
                     .init(service: Part { await supervisor.run() }),
                     .init(service: Part { await attached.run() }),
@@ -143,6 +154,8 @@ extension Agent {
     /// How this node stands, for the `causeway` command.
     fileprivate func report() -> ControlServer.Status {
         let (revision, failures) = status()
-        return ControlServer.Status(revision: revision, failures: failures, repairs: repairs.total)
+        return ControlServer.Status(
+            revision: revision, failures: failures, repairs: repairs.total,
+            peers: peerStatus().map { .init(hostname: $0.hostname, $0.observation) })
     }
 }

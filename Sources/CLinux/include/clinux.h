@@ -74,6 +74,21 @@ int clinux_keep_across_exec(int descriptor, int is_kept);
  * of the namespace that it tells of, -1 for the socket's own. */
 long clinux_receive(int descriptor, void *buffer, unsigned long size, int *nsid);
 
+/* What a link is like, asked through any socket of its namespace: its number, its MTU, and whether it leaves the checksums
+   of what is sent to the hardware. Returns 0 or errno, ENODEV when there is none. */
+struct clinux_link {
+	unsigned int index;
+	unsigned int mtu;
+	unsigned int checksum_offload;
+};
+int clinux_read_link(int descriptor, const char *name, struct clinux_link *link);
+
+/* Leaves the checksums of what a link sends to the hardware, or not (ethtool -K LINK tx on). Returns 0 or errno. */
+int clinux_set_checksum_offload(int descriptor, const char *name, int is_on);
+
+/* Lets nothing pass to a raw ICMP socket but the answers to echoes. Returns 0 or errno. */
+int clinux_hear_echo_replies(int descriptor);
+
 /* Loads a program of type BPF_PROG_TYPE_CGROUP_SOCK_ADDR, and lets it go. Returns 0 or errno. */
 int clinux_try_cgroup_program(void);
 

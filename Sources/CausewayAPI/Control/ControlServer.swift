@@ -24,6 +24,28 @@ package struct ControlServer: Sendable {
         }
     }
 
+    /// How this node reaches another one through the tunnel.
+    package struct PeerStatus: Codable, Sendable {
+        package var node: Swarm.ID
+        package var hostname: String
+        package var reachable: Bool
+        /// The largest packet inside the tunnel that arrives, bytes; absent until it is measured.
+        package var mtu: UInt32?
+        /// Whether checksums left to the hardware arrive; absent until it is measured.
+        package var offload: Bool?
+        /// What is wrong, and what was done; empty when nothing is.
+        package var note: String
+
+        package init(hostname: String, _ observation: PeerObservation) {
+            node = observation.nodeID
+            self.hostname = hostname
+            reachable = observation.isReachable
+            mtu = observation.mtu
+            offload = observation.takesChecksumOffload
+            note = observation.note
+        }
+    }
+
     package struct Status: Codable, Sendable {
         /// The newest assignment's revision; absent before the first one.
         package var revision: UInt64?
@@ -31,11 +53,14 @@ package struct ControlServer: Sendable {
         package var failures: [String]
         /// Steps taken because somebody else had changed something.
         package var repairs: Int
+        /// The other nodes; sorted by their numbers.
+        package var peers: [PeerStatus]
 
-        package init(revision: UInt64?, failures: [String], repairs: Int) {
+        package init(revision: UInt64?, failures: [String], repairs: Int, peers: [PeerStatus] = []) {
             self.revision = revision
             self.failures = failures
             self.repairs = repairs
+            self.peers = peers
         }
     }
 

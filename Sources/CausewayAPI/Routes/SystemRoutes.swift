@@ -21,12 +21,19 @@ struct SystemRoutes: Sendable {
     private func ping() async -> APIReply {
         var headers = HTTPHeaders()
         headers.add(name: "Builder-Version", value: "1")
-        headers.add(name: "Swarm", value: await backends.control.isActive() ? "active/manager" : "inactive")
+        headers.add(name: "Swarm", value: await swarmWord())
         headers.add(name: "Cache-Control", value: "no-cache, no-store, must-revalidate")
         headers.add(name: "Pragma", value: "no-cache")
         return .answer(
             APIResponse(
                 contentType: "text/plain; charset=utf-8", headers: headers, body: .bytes(ByteBuffer(string: "OK"))))
+    }
+
+    /// `active/manager`, `active/worker`, `pending`, `inactive`.
+    private func swarmWord() async -> String {
+        if await backends.control.isActive() { return "active/manager" }
+        let state = await backends.membership.membership().state
+        return state == .active ? "active/worker" : state.rawValue
     }
 
     private func version() async throws(APIError) -> APIReply {
@@ -58,7 +65,8 @@ struct SystemRoutes: Sendable {
 
     private func swarmState() async throws(APIError) -> JSONValue {
         guard await backends.control.isActive(), let local = await backends.control.localNodeID() else {
-            return try JSON.parse(try JSON.bytes(Engine.SwarmState()))
+            let membership = await backends.membership.membership()
+            return try JSON.parse(try JSON.bytes(Engine.SwarmState(worker: membership)))
         }
         let state = Engine.SwarmState(
             try await backends.cluster(), nodes: try await backends.nodes(), local: local)

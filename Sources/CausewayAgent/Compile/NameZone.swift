@@ -77,8 +77,7 @@ struct NameZone: Sendable {
             let known = names[name.lowercased()] ?? NameTable.Entry(addresses: [], timeToLive: timeToLive)
             names[name.lowercased()] = known.merging(entry)
         }
-        let tasks = taskAddresses(of: service)
-        let all = tasks.flatMap(\.addresses)
+        let all = taskAddresses(of: service, where: \.isActive).flatMap(\.addresses)
         let virtual = service.virtualIPs.filter { $0.networkID == network.id }
             .flatMap { $0.addresses.map(\.address) }
         for name in [service.name] + (service.aliases[network.id] ?? []) {
@@ -89,7 +88,9 @@ struct NameZone: Sendable {
             }
             add("tasks.\(name)", all, Self.taskTimeToLive)
         }
-        for (backend, addresses) in tasks { add(backend.taskName, addresses, Self.taskTimeToLive) }
+        for (backend, addresses) in taskAddresses(of: service, where: Self.isNamed) {
+            add(backend.taskName, addresses, Self.taskTimeToLive)
+        }
         return names
     }
 
@@ -99,7 +100,7 @@ struct NameZone: Sendable {
         for virtual in service.virtualIPs where virtual.networkID == network.id {
             for address in virtual.addresses { reverse[address.address] = "\(service.name).\(network.spec.name)" }
         }
-        for (backend, addresses) in taskAddresses(of: service) {
+        for (backend, addresses) in taskAddresses(of: service, where: Self.isNamed) {
             for address in addresses { reverse[address] = "\(backend.taskName).\(network.spec.name)" }
         }
         return reverse
@@ -110,11 +111,13 @@ struct NameZone: Sendable {
             || service.backends.contains { $0.networks.contains { $0.networkID == network.id } }
     }
 
-    /// Of the tasks that take new connections.
+    /// A task whose node does not answer is one that lives elsewhere, for all we know.
+    private static func isNamed(_ backend: ServiceEndpoint.Backend) -> Bool { backend.isActive || backend.isAvoided }
+
     private func taskAddresses(
-        of service: ServiceEndpoint
+        of service: ServiceEndpoint, where isWanted: (ServiceEndpoint.Backend) -> Bool
     ) -> [(backend: ServiceEndpoint.Backend, addresses: [IPAddress])] {
-        service.backends.filter(\.isActive).map { backend in
+        service.backends.filter(isWanted).map { backend in
             (
                 backend,
                 backend.networks.filter { $0.networkID == network.id }.flatMap { $0.addresses.map(\.address) }

@@ -13,14 +13,28 @@ package struct NodeFacts: Hashable, Sendable {
     package var nameServers: [IPAddress]
     /// The host's search list, for the tasks' resolvers.
     package var searchDomains: [String]
+    /// What was measured of the ways to the peers, by node.
+    package var paths: [Swarm.ID: PeerPath]
+    /// Whether the tunnel's link leaves checksums to the hardware below it.
+    package var tunnelOffload: Bool
 
     package init(
         mtu: UInt32 = 1500, routerAdvertisementLinks: [String] = [], nameServers: [IPAddress] = [],
-        searchDomains: [String] = []
+        searchDomains: [String] = [], paths: [Swarm.ID: PeerPath] = [:], tunnelOffload: Bool = true
     ) {
         self.mtu = mtu
         self.routerAdvertisementLinks = routerAdvertisementLinks
         self.nameServers = nameServers
         self.searchDomains = searchDomains
+        self.paths = paths
+        self.tunnelOffload = tunnelOffload
     }
+}
+
+/// What was measured of the way to one peer.
+package struct PeerPath: Hashable, Codable, Sendable {
+    /// The largest packet inside the tunnel that arrives, bytes; absent until it is measured.
+    package var mtu: UInt32?
+
+    package init(mtu: UInt32? = nil) { self.mtu = mtu }
 }

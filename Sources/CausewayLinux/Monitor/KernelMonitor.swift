@@ -124,4 +124,10 @@ final class Bell: Sendable {
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     func ring() { clinux_event_signal(descriptor) }
+
+    /// After it was heard; waits for it otherwise.
+    func silence() {
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, MemoryLayout<UInt64>.size)
+    }
 }

@@ -1,6 +1,7 @@
 import CausewayAgent
 import CausewayKernel
 import CausewayMetrics
+import CausewayModel
 
 extension Agent {
     /// What the agent has done.
@@ -16,5 +17,12 @@ extension Agent {
             page.gauge("causeway_assignment_revision", "The newest assignment's revision.", revision)
         }
         page.gauge("causeway_refused", "Namespaces in which the kernel refuses what is wanted.", failures.count)
+        let peers = peerStatus()
+        page.gauge(
+            "causeway_peer_reachable", "Whether a node answers through the tunnel.",
+            peers.map { .init(["peer": $0.hostname], $0.observation.isReachable ? 1 : 0) })
+        page.gauge(
+            "causeway_peer_mtu_bytes", "The largest packet that reaches a node through the tunnel.",
+            peers.compactMap { peer in peer.observation.mtu.map { .init(["peer": peer.hostname], Double($0)) } })
     }
 }

@@ -34,10 +34,10 @@ struct LabTrait: SuiteTrait, TestScoping {
 }
 
 /// The lab that is up: hosts n1, n2, … with a daemon each, and `client` outside.
-let lab = Lab()
+let lab = LabCluster()
 
 /// A cluster of virtual hosts, as `causeway lab` makes it, and what tests do with it.
-actor Lab {
+actor LabCluster {
     static let folder = "/run/causeway-lab"
 
     /// How many nodes it has.

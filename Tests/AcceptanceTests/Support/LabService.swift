@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension Lab {
+extension LabCluster {
     /// A task that runs, and where.
     struct Place: Sendable, Hashable {
         /// Service and slot: `web.1`.
@@ -11,7 +11,7 @@ extension Lab {
         /// The engine's identifier of its container.
         var container: String
         /// Its process on this machine.
-        var process: Int32
+        var process: String
 
         /// The network that it is in.
         var network: Machine.Place { .process(process) }
@@ -86,10 +86,10 @@ extension Lab {
             """
         return try await Docker(socket: Cluster.engineSocket)(["inspect", "--format", format] + ids).lines.compactMap {
             let parts = $0.split(separator: " ").map(String.init)
-            guard parts.count == 5, let process = Int32(parts[4]), process > 0 else { return nil }
+            guard parts.count == 5, parts[4] != "0" else { return nil }
             let name = parts[0].split(separator: ".").prefix(2).joined(separator: ".")
             return Place(
-                name: name, id: parts[1], node: hostnames[parts[2]] ?? parts[2], container: parts[3], process: process)
+                name: name, id: parts[1], node: hostnames[parts[2]] ?? parts[2], container: parts[3], process: parts[4])
         }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
     }
 

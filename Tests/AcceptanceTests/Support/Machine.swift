@@ -38,7 +38,7 @@ enum Machine {
         /// A named namespace, with the host's own files and tools.
         case namespace(String)
         /// The network of a process, with the host's own files and tools.
-        case process(Int32)
+        case process(String)
         /// A container, with its files and tools.
         case container(String)
 
@@ -47,7 +47,7 @@ enum Machine {
             case .host: "the host"
             case .outside: "outside"
             case .namespace(let name): name
-            case .process(let id): "process \(id)"
+            case .process(let id): "the network of process \(id)"
             case .container(let id): "container \(id.prefix(12))"
             }
         }

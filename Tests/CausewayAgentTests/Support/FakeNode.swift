@@ -82,6 +82,7 @@ actor FakeSource: AssignmentSource {
     private let stream: AsyncStream<NodeAssignment>
     private let feed: AsyncStream<NodeAssignment>.Continuation
     private(set) var applied: [UInt64] = []
+    private(set) var observed: [[PeerObservation]] = []
 
     init() { (stream, feed) = AsyncStream.makeStream(of: NodeAssignment.self) }
 
@@ -90,6 +91,8 @@ actor FakeSource: AssignmentSource {
     func report(_ reports: [TaskReport]) async throws {}
 
     func applied(revision: UInt64) async throws { applied.append(revision) }
+
+    func observed(_ peers: [PeerObservation]) async throws { observed.append(peers) }
 
     func send(_ assignment: NodeAssignment) { feed.yield(assignment) }
 

@@ -8,7 +8,7 @@ extension Acceptance.InLab {
             let nodes = try await lab.manager("node", "ls", "--format", "{{.Hostname}} {{.Status}}").lines.sorted()
             #expect(nodes == ["n1 Ready", "n2 Ready", "n3 Ready"])
 
-            let (options, command) = Lab.web()
+            let (options, command) = LabCluster.web()
             try await lab.withService(
                 "bed-web", options: options + ["--publish", "8080:80"], command: command, replicas: 3
             ) { places in
