@@ -61,7 +61,10 @@ struct House: Sendable {
             logger: labelled("agent"))
         let supervisor = TaskSupervisor(
             runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
-            report: { try await role.report($0) }, logger: labelled("tasks"))
+            report: { reports in
+                await agent.letGo(of: Set(reports.lazy.filter(\.status.state.isTerminal).map(\.taskID)))
+                try await role.report(reports)
+            }, logger: labelled("tasks"))
         await agent.setSupervisor { await supervisor.update($0) }
         let attached = AttachedSupervisor(
             engine: runtime, places: NamespacePlaces(files: places, node: node), reporting: manager,
