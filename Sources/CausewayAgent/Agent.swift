@@ -116,11 +116,19 @@ package actor Agent {
             waited += tick
             if let applied {
                 for change in await node.quietChanges(applied) { inbox.put(change) }
+                if await isElsewhere() { inbox.putLook() }
             }
             guard waited >= auditInterval || !failures.isEmpty else { continue }
             waited = .zero
             inbox.putLook()
         }
+    }
+
+    /// Whether the host is another one than the desired state was made for, such as with another MTU.
+    private func isElsewhere() async -> Bool {
+        guard let facts else { return false }
+        // What cannot be read is read again by the look, which says why it cannot.
+        do throws(KernelError) { return try await node.facts() != facts } catch { return true }
     }
 
     private func work(through inbox: Inbox, _ deferral: AsyncStream<Deferral>.Continuation) async {

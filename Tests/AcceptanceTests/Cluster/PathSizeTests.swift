@@ -94,8 +94,8 @@ extension Acceptance.InLab {
         private static func withTasks(_ body: ([String: LabCluster.Place]) async throws -> Void) async throws {
             try await Bulk.build()
             let nodes = await lab.nodes
-            try await Underlay.narrow(ways)
             try await Underlay.setMTU(9000, nodes: nodes)
+            try await Underlay.narrow(ways)
             do {
                 try await withServices(body)
             } catch {

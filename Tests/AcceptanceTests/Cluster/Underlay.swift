@@ -54,10 +54,12 @@ enum Underlay {
 
     /// Sets the MTU of every link of the underlay, and has the nodes' links cut what is larger, as a wire would need it.
     ///
-    /// Between namespaces a packet that is to be cut later passes whole, however long it is.
+    /// Between namespaces a packet that is to be cut later passes whole, however long it is. The hosts' own TCP, on which
+    /// the sessions are, finds out by itself what fits, as it has to where nobody says what does not.
     static func setMTU(_ mtu: Int, nodes: [String]) async throws {
         try await ip("link set br0 mtu \(mtu)")
         for node in nodes {
+            try await lab.shell(node, "sysctl -qw net.ipv4.tcp_mtu_probing=2 net.ipv4.tcp_base_mss=1024")
             try await ip("link set \(node) mtu \(mtu)")
             try await lab.shell(node, "ip link set eth0 mtu \(mtu) gso_max_segs 1")
         }
