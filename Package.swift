@@ -32,6 +32,21 @@ let certificates: [Target.Dependency] = [
     .product(name: "SwiftASN1", package: "swift-asn1"),
 ]
 
+let grpc: [Target.Dependency] = [
+    .product(name: "GRPCCore", package: "grpc-swift-2"),
+    .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+    .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+    .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+]
+
+/// Below gRPC: whose certificate a connection shows, and why a handshake failed.
+let tls: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOTLS", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
+]
+
 /// The ground floor: C that Swift cannot import by itself.
 let ground: [Target] = [
     .target(name: "CLinux"),
@@ -59,7 +74,9 @@ let edges: [Target] = [
     .target(
         name: "CausewayKeeper", dependencies: ["CausewayModel", "CausewaySockets", "CausewayDNS", "CLinux", log],
         swiftSettings: strict),
-    .target(name: "CausewaySession", dependencies: ["CausewayModel"] + certificates, swiftSettings: strict),
+    .target(
+        name: "CausewaySession", dependencies: ["CausewayModel", log] + certificates + grpc + tls,
+        exclude: ["Protocol/session.proto"], swiftSettings: strict),
     .target(
         name: "CausewayEngine", dependencies: ["CausewayModel", "CausewayMetrics", log, httpClient] + nio,
         swiftSettings: strict),
@@ -118,6 +135,12 @@ let tests: [Target] = [
         dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", "CausewaySession", grdb],
         swiftSettings: strict),
     .testTarget(
+        name: "CausewaySessionTests",
+        dependencies: [
+            "CausewayModel", "CausewaySession", log, .product(name: "NIOPosix", package: "swift-nio"),
+        ] + certificates + grpc + tls,
+        swiftSettings: strict),
+    .testTarget(
         name: "CausewayLinuxTests",
         dependencies: [
             "CausewayModel", "CausewayKernel", "CausewayAgent", "CausewayLinux", "CausewayTestKit", log,
@@ -155,7 +178,11 @@ let benches: [Target] = [
     .executableTarget(
         name: "causeway-bench-change",
         dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent", "CausewayLinux", "CLinux"],
-        path: "Bench/change", swiftSettings: strict)
+        path: "Bench/change", swiftSettings: strict),
+    .executableTarget(
+        name: "causeway-bench-cluster",
+        dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", log],
+        path: "Bench/cluster", swiftSettings: strict),
 ]
 
 let package = Package(
@@ -166,9 +193,12 @@ let package = Package(
         .executable(name: "causeway-oci", targets: ["causeway-oci"]),
         .executable(name: "causeway-keeper", targets: ["causeway-keeper"]),
         .executable(name: "causeway-bench-change", targets: ["causeway-bench-change"]),
+        .executable(name: "causeway-bench-cluster", targets: ["causeway-bench-cluster"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -176,6 +206,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),

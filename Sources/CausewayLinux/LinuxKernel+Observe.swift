@@ -30,16 +30,24 @@ struct Observation {
         if !parts.isDisjoint(with: [.links, .sysctls]) {
             for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
         }
-        if scope == .host, parts.contains(.forward) { state.forwardAccepts = try forwardAccepts(tables) }
+        if scope == .host, parts.contains(.forward) { state.forwardAccepts = try forwardAccepts(tables, socket) }
         return state
     }
 
     /// Only our own table gives packets the mark that others are to accept: where nobody filters, there is something
     /// to accept as long as there is that table.
-    private func forwardAccepts(_ tables: [NetfilterSocket.TableName]) throws(KernelError) -> Set<IPFamily> {
+    private func forwardAccepts(
+        _ tables: [NetfilterSocket.TableName], _ socket: NetfilterSocket
+    ) throws(KernelError) -> Set<IPFamily> {
+        let firewalld: FirewalldFilter?
+        do throws(NetlinkError) {
+            firewalld = try FirewalldFilter(socket, among: tables)
+        } catch {
+            throw error.kernelError("read firewalld's rules in namespace \(namespace)")
+        }
         var families: Set<IPFamily> = []
         for family in IPFamily.allCases {
-            switch try ForwardEntry(family, nftables: tables).state() {
+            switch try ForwardEntry(family, nftables: tables, firewalld: firewalld).state() {
             case .present: families.insert(family)
             case .missing: break
             case .notFiltered:

@@ -55,7 +55,9 @@ struct StepTaker {
 
     private func entry(_ family: IPFamily) throws(KernelError) -> ForwardEntry {
         do throws(NetlinkError) {
-            return ForwardEntry(family, nftables: try NetfilterSocket().tables())
+            let socket = try NetfilterSocket()
+            let tables = try socket.tables()
+            return ForwardEntry(family, nftables: tables, firewalld: try FirewalldFilter(socket, among: tables))
         } catch {
             throw error.kernelError(text)
         }

@@ -42,6 +42,8 @@ extension NetworkNamespace {
         execvp(words.first ?? "", &arguments)
         let reason = errno
         for pointer in arguments { free(pointer) }
-        return KernelError("run '\(words.joined(separator: " "))'", errno: reason)
+        return KernelError(
+            step: "run '\(words.joined(separator: " "))'", reason: reason == ENOENT ? .notFound : .other, errno: reason,
+            advice: reason == ENOENT ? "there is no program '\(words.first ?? "")' in PATH" : "")
     }
 }

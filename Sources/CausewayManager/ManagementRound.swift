@@ -12,6 +12,12 @@ package struct ManagementRound: Sendable {
     private var quiet: [Swarm.ID: Quiet] = [:]
     /// When something will be due even if nothing changes.
     package private(set) var next: Timestamp?
+    /// What an operator should know of the last round.
+    package private(set) var notes: [String] = []
+    /// The nodes whose maps may lead to a task that is to stop, with the revision that each has applied.
+    private var applied: [Swarm.ID: UInt64] = [:]
+    private let evictionAfter: Nanoseconds?
+    private let gate: DrainGate
 
     private struct Quiet: Sendable {
         var touched: UInt64
@@ -20,11 +26,20 @@ package struct ManagementRound: Sendable {
 
     private let newID: @Sendable () -> Swarm.ID
 
-    package init(newID: @escaping @Sendable () -> Swarm.ID) { self.newID = newID }
+    package init(
+        newID: @escaping @Sendable () -> Swarm.ID, evictionAfter: Nanoseconds?, drainPatience: Nanoseconds
+    ) {
+        self.newID = newID
+        self.evictionAfter = evictionAfter
+        gate = DrainGate(patience: drainPatience)
+    }
 
-    /// Allocates, orchestrates, allocates for the new tasks, and schedules.
-    package mutating func run(_ store: inout StoreTransaction) throws(SwarmError) {
+    /// Judges the nodes, allocates, orchestrates, allocates for the new tasks, schedules, and lets drained tasks go.
+    package mutating func run(_ store: inout StoreTransaction, seen: NodesSeen) throws(SwarmError) {
         next = nil
+        notes = []
+        try judge(&store, seen)
+        applied = Self.applied(store.view, seen)
         for service in allocator.endpoints(store.view) { try store.update(service) }
         for service in store.view.services.sorted {
             if service.isPendingDelete {
@@ -38,6 +53,7 @@ package struct ManagementRound: Sendable {
         for task in allocated.tasks { try store.update(task) }
         for service in allocated.services { try store.update(service) }
         for task in Scheduler().reconcile(store.view, at: store.now) { try store.update(task) }
+        try release(&store)
         updates = updates.filter { store.view.services[$0.key] != nil }
         quiet = quiet.filter { store.view.services[$0.key] != nil }
     }
@@ -45,6 +61,60 @@ package struct ManagementRound: Sendable {
     private mutating func wake(at moment: Timestamp?) {
         guard let moment else { return }
         next = min(next ?? moment, moment)
+    }
+
+    // MARK: nodes
+
+    private mutating func judge(_ store: inout StoreTransaction, _ seen: NodesSeen) throws(SwarmError) {
+        guard let period = store.view.cluster?.heartbeatPeriod else { return }
+        let watch = NodeWatch(period: period, evictionAfter: evictionAfter)
+        let decision = watch.reconcile(store.view.nodes.sorted, seen: seen, at: store.now)
+        wake(at: decision.next)
+        for node in decision.changed {
+            try store.update(node)
+            let cause = node.message.isEmpty ? "" : ": \(node.message)"
+            notes.append("node \(node.description.hostname) is \(node.state.rawValue)\(cause)")
+        }
+        for node in decision.evicted.sorted() { try giveUp(node, mayReturn: true, &store) }
+        for node in store.view.nodesWithTasks.sorted() where store.view.nodes[node] == nil {
+            try giveUp(node, mayReturn: false, &store)
+        }
+    }
+
+    private mutating func giveUp(
+        _ node: Swarm.ID, mayReturn: Bool, _ store: inout StoreTransaction
+    ) throws(SwarmError) {
+        let count = store.view.tasks(onNode: node).count { !$0.status.state.isTerminal }
+        guard count > 0 else { return }
+        try Orphans.giveUp(node, mayReturn: mayReturn, &store)
+        let name = store.view.nodes[node]?.description.hostname ?? node
+        notes.append("node \(name) is \(mayReturn ? "evicted" : "gone"): its \(count) tasks are replaced elsewhere")
+    }
+
+    private static func applied(_ view: StoreSnapshot, _ seen: NodesSeen) -> [Swarm.ID: UInt64] {
+        var applied: [Swarm.ID: UInt64] = [:]
+        for node in view.nodes.all where node.state == .ready {
+            let sighting = seen.sightings[node.id]
+            // A manager whose agent does not run has no maps that anybody keeps.
+            guard node.spec.role == .worker || sighting?.isConnected == true else { continue }
+            applied[node.id] = sighting?.applied ?? 0
+        }
+        return applied
+    }
+
+    private mutating func release(_ store: inout StoreTransaction) throws(SwarmError) {
+        let departing = store.view.departingTasks
+        guard !departing.isEmpty else { return }
+        let decision = gate.reconcile(departing, applied: applied, at: store.now)
+        wake(at: decision.next)
+        for id in decision.released {
+            guard var task = store.view.tasks[id] else { continue }
+            task.departure = nil
+            try store.update(task)
+            guard let lagging = decision.lagging[id] else { continue }
+            let names = lagging.map { store.view.nodes[$0]?.description.hostname ?? $0 }.joined(separator: ", ")
+            notes.append("task \(task.name) is stopped although \(names) may still send it new connections")
+        }
     }
 
     // MARK: services that stay
@@ -151,6 +221,9 @@ package struct ManagementRound: Sendable {
                 switch (node.state, node.spec.availability) {
                 case (.ready, .active) where suits: .eligible
                 case (.ready, .pause) where suits: .paused
+                // Silence alone takes nothing away: what is there stays until the node is evicted or drained.
+                case (.down, .active) where suits && node.hasLeft != true: .paused
+                case (.unknown, .active) where suits, (.down, .pause) where suits && node.hasLeft != true: .paused
                 default: .ineligible
                 }
         }
@@ -196,6 +269,11 @@ package struct ManagementRound: Sendable {
                 created.append(task.id)
             case .setDesired(let task, let state):
                 guard var task = store.view.tasks[task], task.desiredState < state else { continue }
+                if task.desiredState <= .running, state > .running,
+                    gate.holds(task, nodes: applied.keys)
+                {
+                    task.departure = .init(revision: store.version.index, since: store.now)
+                }
                 task.desiredState = state
                 try store.update(task)
             case .delete(let task):

@@ -55,6 +55,12 @@ package struct ManagerEnvironment: Sendable {
     package var networkPatience: Nanoseconds
     /// How long a request that changes a container's networks waits for the node to do it.
     package var applyPatience: Nanoseconds
+    /// How long a node may be silent before what it runs is replaced; `nil`: for ever.
+    package var evictionAfter: Nanoseconds?
+    /// How long the nodes may take to let go of a task before it is stopped.
+    package var drainPatience: Nanoseconds
+    /// What the tunnel's addresses are cut from, in clusters made from now on; `nil`: ``Tunnel/defaultPool``.
+    package var tunnelPool: CIDR?
 
     package init(
         now: @escaping @Sendable () -> Timestamp,
@@ -71,7 +77,10 @@ package struct ManagerEnvironment: Sendable {
         links: @escaping @Sendable () async -> [String: [IPAddress]]? = { nil },
         leavePatience: Nanoseconds = .seconds(30),
         networkPatience: Nanoseconds = .seconds(15),
-        applyPatience: Nanoseconds = .seconds(10)
+        applyPatience: Nanoseconds = .seconds(10),
+        evictionAfter: Nanoseconds? = .seconds(30),
+        drainPatience: Nanoseconds = .seconds(5),
+        tunnelPool: CIDR? = nil
     ) {
         self.now = now
         self.sleep = sleep
@@ -88,5 +97,8 @@ package struct ManagerEnvironment: Sendable {
         self.leavePatience = leavePatience
         self.networkPatience = networkPatience
         self.applyPatience = applyPatience
+        self.evictionAfter = evictionAfter
+        self.drainPatience = drainPatience
+        self.tunnelPool = tunnelPool
     }
 }

@@ -18,12 +18,14 @@ extension SwarmManager: SwarmControl {
         let obstacles = await environment.obstacles()
         guard obstacles.isEmpty else { throw SwarmError(.unavailable, obstacles.joined(separator: "; ")) }
         let address = try await resolve(request.advertiseAddress, "advertise address")
-        if !request.dataPathAddress.isEmpty { _ = try await resolve(request.dataPathAddress, "data path address") }
         let cluster = try makeCluster(request, address)
-        let node = await makeNode(request, address)
+        var node = await makeNode(request, address)
+        if !request.dataPathAddress.isEmpty {
+            node.dataAddress = try await resolve(request.dataPathAddress, "data path address")
+        }
         let routes = try await routes()
         let ingress = environment.newID()
-        try await store.write(at: environment.now()) { transaction throws(SwarmError) in
+        try await store.write(at: environment.now()) { [node] transaction throws(SwarmError) in
             guard transaction.view.cluster == nil else { throw Refusal.alreadyActive }
             try transaction.create(cluster)
             try transaction.create(node)
@@ -55,7 +57,7 @@ extension SwarmManager: SwarmControl {
             throw error
         }
         leaving = .not
-        lastAssignment = nil
+        forgetNodes()
         log.info("left the swarm")
     }
 
@@ -71,7 +73,12 @@ extension SwarmManager: SwarmControl {
         await step()
         let store = store
         await waitForAgent("stop all tasks") {
-            store.snapshot().tasks.all.allSatisfy { $0.status.state < .assigned || $0.status.state.isTerminal }
+            let view = store.snapshot()
+            return view.tasks.all.allSatisfy { task in
+                task.status.state < .assigned || task.status.state.isTerminal
+                    // Whoever is silent is not waited for.
+                    || task.nodeID.flatMap { view.nodes[$0] }?.state != .ready
+            }
         }
     }
 
@@ -86,8 +93,8 @@ extension SwarmManager: SwarmControl {
             }
             return transaction.view.revision
         }
-        publishAssignment()
-        await waitForAgent("take everything down") { self.appliedRevision >= revision }
+        publishAssignments()
+        await waitForAgent("take everything down") { self.isApplied(revision) }
     }
 
     package func updateCluster(
@@ -131,13 +138,15 @@ extension SwarmManager: SwarmControl {
         guard let prefix = identity.uniqueLocalPrefix else {
             throw SwarmError(.internal, "the cluster's identity has no valid global identifier")
         }
-        return Swarm.Cluster(
+        var cluster = Swarm.Cluster(
             id: environment.newID(), meta: Swarm.Meta(createdAt: now, updatedAt: now),
             spec: ClusterValidator.filled(request.spec), defaultAddressPools: pools,
             subnetSize: request.subnetSize == 0 ? 24 : request.subnetSize, uniqueLocalPrefix: prefix,
             dataPathPort: request.dataPathPort == 0 ? 4789 : request.dataPathPort, advertiseAddress: address,
             listenAddress: request.listenAddress, caCertificate: identity.caCertificate, caKey: identity.caKey,
             workerToken: identity.workerToken, managerToken: identity.managerToken)
+        cluster.tunnelPool = environment.tunnelPool
+        return cluster
     }
 
     private func makeNode(_ request: SwarmInit, _ address: IPAddress) async -> Swarm.Node {

@@ -38,7 +38,7 @@ extension SwarmManager: ContainerControl {
             return (container, ledger.cursors)
         }
         containerCursors = after
-        publishAssignment()
+        publishAssignments()
         return attached
     }
 
@@ -150,8 +150,8 @@ extension SwarmManager: ContainerControl {
 
     /// Waits until the node has done all that the store says now; within reason, and if there is a node to do it.
     func waitUntilApplied() async {
-        publishAssignment()
-        guard let wanted = lastAssignment?.revision else { return }
+        publishAssignments()
+        guard let wanted = store.snapshot().localNode.flatMap({ published[$0.id]?.revision }) else { return }
         let deadline = environment.now().advanced(by: environment.applyPatience)
         while appliedRevision < wanted, !readers.isEmpty {
             guard environment.now() < deadline, !Task.isCancelled else {
@@ -203,7 +203,7 @@ extension SwarmManager: ContainerReporting {
             return gone
         }
         for name in gone { log.info("container \(name) is gone: its addresses and ports are free") }
-        publishAssignment()
+        publishAssignments()
     }
 
     /// The container as it is seen; `nil` when it is there no longer, or never came.

@@ -20,13 +20,19 @@ package actor SwarmManager {
     var leaving = Leaving.not
 
     var maker = AssignmentMaker()
-    var lastAssignment: NodeAssignment?
+    /// The last assignment of each node that hears them.
+    var published: [Swarm.ID: NodeAssignment] = [:]
     var publishedRevision: UInt64?
+    /// The nodes that are elsewhere.
+    var sessions = NodeSessions()
+    /// How this node reaches its peers.
+    var localObservations: (key: Swarm.ID, value: [PeerObservation])?
+    /// Since when the nodes can be heard without a gap.
+    private var listeningSince: Timestamp
+    /// Readers of this node's own.
     var readers: [Int: AsyncStream<NodeAssignment>.Continuation] = [:]
     var nextReader = 0
     var appliedRevision: UInt64 = 0
-    /// How this node reaches its peers.
-    var observedPeers: [PeerObservation] = []
     /// Where the pools stood when the last container of a user got its addresses.
     var containerCursors: [PoolKey: UInt64] = [:]
     /// The port given last for a `-p` without one.
@@ -41,7 +47,10 @@ package actor SwarmManager {
         self.environment = environment
         log = logger
         changes = store.watch()
-        round = ManagementRound(newID: environment.newID)
+        round = ManagementRound(
+            newID: environment.newID, evictionAfter: environment.evictionAfter,
+            drainPatience: environment.drainPatience)
+        listeningSince = environment.now()
     }
 
     /// Keeps the swarm until its task is cancelled.
@@ -72,22 +81,55 @@ package actor SwarmManager {
     package func step() async -> Timestamp? {
         guard store.snapshot().cluster != nil else { return nil }
         guard leaving != .empty else {
-            publishAssignment()
+            publishAssignments()
             return nil
         }
-        let before = round
+        let (before, seen) = (round, look())
         do throws(SwarmError) {
             round = try await store.write(at: environment.now()) { transaction throws(SwarmError) in
                 var round = before
-                if transaction.view.cluster != nil { try round.run(&transaction) }
+                if transaction.view.cluster != nil { try round.run(&transaction, seen: seen) }
                 return round
             }
         } catch {
             log.error("a round of the manager failed and will be repeated", metadata: ["cause": "\(error)"])
             return environment.now().advanced(by: .seconds(1))
         }
-        publishAssignment()
+        for note in round.notes { log.warning("\(note)") }
+        publishAssignments()
         return round.next
+    }
+
+    /// What was heard of the nodes.
+    ///
+    /// A manager that was itself stopped for a while (a paused machine, a clock that was set) has heard nobody
+    /// meanwhile, and blames nobody for it.
+    private func look() -> NodesSeen {
+        let now = environment.now()
+        let view = store.snapshot()
+        if let due = round.next, let period = view.cluster?.heartbeatPeriod, now.since(due) > period,
+            view.nodes.count > 1
+        {
+            log.warning("this manager did not look at its nodes for \(now.since(due)); all get their whole time anew")
+            listeningSince = now
+        }
+        var seen = NodesSeen(since: listeningSince, sightings: sessions.sightings)
+        if let local = view.localNode?.id {
+            seen.sightings[local] = .init(
+                lastHeard: now, isConnected: !readers.isEmpty, applied: appliedRevision)
+        }
+        return seen
+    }
+
+    /// After the end of a swarm nobody is known any more.
+    func forgetNodes() {
+        sessions.forgetAll()
+        localObservations = nil
+        published = [:]
+        maker = AssignmentMaker()
+        round = ManagementRound(
+            newID: environment.newID, evictionAfter: environment.evictionAfter,
+            drainPatience: environment.drainPatience)
     }
 
     /// Something that is not in the store has changed.
@@ -153,6 +195,6 @@ package actor SwarmManager {
 }
 
 extension StoreSnapshot {
-    /// The node that this manager runs on: there is one node.
-    var localNode: Swarm.Node? { nodes.all.min { $0.number < $1.number } }
+    /// The node that this manager runs on: there is one manager.
+    var localNode: Swarm.Node? { nodes.all.first { $0.spec.role == .manager } }
 }

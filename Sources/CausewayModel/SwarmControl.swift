@@ -7,7 +7,6 @@ package protocol SwarmControl: Sendable {
     func isActive() async -> Bool
     /// Returns the node's identifier.
     func initialize(_ request: SwarmInit) async throws(SwarmError) -> Swarm.ID
-    func leave(force: Bool) async throws(SwarmError)
     func cluster() async throws(SwarmError) -> Swarm.Cluster
     func updateCluster(
         _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotateWorkerToken: Bool, rotateManagerToken: Bool

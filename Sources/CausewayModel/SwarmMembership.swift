@@ -5,6 +5,12 @@ package protocol SwarmMembership: Sendable {
     func join(_ request: SwarmJoin) async throws(SwarmError)
     /// Leaves: a worker at once, a manager only when forced.
     func leave(force: Bool) async throws(SwarmError)
+    /// What a worker's API can show of the cluster: the newest assignment; absent on a manager and outside a swarm.
+    func workerAssignment() async -> NodeAssignment?
+}
+
+extension SwarmMembership {
+    package func workerAssignment() async -> NodeAssignment? { nil }
 }
 
 /// What `POST /swarm/join` asks for.

@@ -45,6 +45,12 @@ package struct CertificateAuthority: Sendable {
         }
     }
 
+    /// What the cluster's store keeps, both PEM.
+    package init(certificate: String, key: String) {
+        self.certificate = certificate
+        self.key = key
+    }
+
     private static func key(using generator: inout some RandomNumberGenerator) throws -> P256.Signing.PrivateKey {
         for _ in 0..<8 {
             let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }

@@ -11,6 +11,21 @@ enum InventorySource {
         var schema: Int
     }
 
+    /// Those of all hosts that can be had: from files, else from the daemon, which asks its cluster, else this host's.
+    ///
+    /// `ask` gives `nil` where there is no cluster to ask.
+    static func readAll(
+        _ files: [String], ask: () throws -> [Inventory]?
+    ) async throws -> [Inventory] {
+        guard files.isEmpty else {
+            var inventories: [Inventory] = []
+            for file in files { inventories.append(try await read(file)) }
+            return inventories
+        }
+        if let inventories = try ask(), !inventories.isEmpty { return inventories }
+        return [try await InventoryReader().read()]
+    }
+
     static func read(_ file: String?) async throws -> Inventory {
         guard let file else { return try await InventoryReader().read() }
         let data = try contents(of: file)

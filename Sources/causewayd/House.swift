@@ -37,26 +37,31 @@ struct House: Sendable {
             stateDirectory: settings.stateDirectory, namespaceDirectory: settings.namespaceDirectory, places: places,
             logger: labelled("node"))
         let runtime = DockerRuntime(
-            engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
+            engine: engine, nodeHostname: settings.nodeName,
             directory: settings.runDirectory, places: places, logger: labelled("containers"))
         let keeper = KeeperClient(settings.keeper, log: labelled("keeper"))
         await keeper.find()
         let store = try SQLiteStore(path: settings.storePath)
-        let manager = SwarmManager(
-            store: store,
-            environment: Outside.environment(
-                settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper),
-            logger: labelled("manager"))
+        let outside = Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper)
+        let manager = SwarmManager(store: store, environment: outside, logger: labelled("manager"))
+        let session = SessionEnvironment(now: { .now }, logger: labelled("session"))
+        let door = ManagerDoor(store: store, manager: manager, nodeID: nodeID, environment: session)
+        let inventories = Inventories(
+            manager: manager, door: door, nodeID: nodeID,
+            reader: InventoryReader(settings, hostname: settings.nodeName))
+        let role = NodeRole(
+            manager: manager, host: .init(nodeID: nodeID, outside, answer: { try await inventories.answer($0) }),
+            folder: settings.stateDirectory, environment: session)
         let memory = PeerMemoryFile(stateDirectory: settings.stateDirectory)
         let peers = PeerWatch(
             prober: try await PeerProber.open(device: Tunnel.linkName), logger: labelled("peers"),
             remembered: memory.read(logger: labelled("peers")), remember: { try memory.write($0) })
         let agent = Agent(
-            source: manager, node: node, keeper: NodeSockets(keeper: keeper), peers: peers,
+            source: role, node: node, keeper: NodeSockets(keeper: keeper), peers: peers,
             logger: labelled("agent"))
         let supervisor = TaskSupervisor(
             runtime: runtime, network: agent, nodeID: nodeID, now: { .now },
-            report: { try await manager.report($0) }, logger: labelled("tasks"))
+            report: { try await role.report($0) }, logger: labelled("tasks"))
         await agent.setSupervisor { await supervisor.update($0) }
         let attached = AttachedSupervisor(
             engine: runtime, places: NamespacePlaces(files: places, node: node), reporting: manager,
@@ -65,9 +70,11 @@ struct House: Sendable {
 
         var surface = EngineServer.Configuration(socketPath: settings.socket)
         surface.version = Release.version
+        surface.hostname = settings.hostname
         surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         let api = EngineServer(
-            surface, control: manager, containers: manager, engine: engine, logger: labelled("api"), now: { .now })
+            surface, control: manager, membership: role, containers: manager, engine: engine,
+            logger: labelled("api"), now: { .now })
         let metrics = NodeMetrics(
             .init(
                 store: store, storePath: settings.storePath, api: surface.stopwatch, engine: engine,
@@ -82,11 +89,12 @@ struct House: Sendable {
             plan: {
                 try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) }
             },
-            status: { await agent.report() },
+            status: { await agent.report(await role.membership()) },
             starting: { (id) async throws(SwarmError) in try await attached.starting(id) },
-            metrics: { await metrics.page() })
+            inventories: { try await inventories.all() }, metrics: { await metrics.page() })
 
-        if await !manager.isActive() { try await agent.cleanUp() }
+        try await role.resume()
+        if await !role.isInSwarm() { try await agent.cleanUp() }
         // Not waited for: the engine may be waiting for us, to make the namespaces of what it starts at boot.
         let preflight = Task {
             let found = await Outside.preflight(runtime)
@@ -103,6 +111,8 @@ struct House: Sendable {
             configuration: .init(
                 services: [
                     .init(service: Part { await manager.run() }),
+                    .init(service: Part { await door.run() }),
+                    .init(service: Part { await role.run() }),
                     .init(service: Part { try await agent.run() }),
                     .init(service: Part { await supervisor.run() }),
                     .init(service: Part { await attached.run() }),
@@ -146,10 +156,11 @@ struct Part: Service {
 
 extension Agent {
     /// How this node stands, for the `causeway` command.
-    fileprivate func report() -> ControlServer.Status {
+    fileprivate func report(_ membership: Membership) -> ControlServer.Status {
         let (revision, failures) = status()
+        let role = membership.isManager ? "manager" : membership.state == .inactive ? "none" : "worker"
         return ControlServer.Status(
-            revision: revision, failures: failures, repairs: repairs.total,
-            peers: peerStatus().map { .init(hostname: $0.hostname, $0.observation) })
+            revision: revision, failures: failures, repairs: repairs.total, role: role,
+            applied: appliedRevision, peers: peerStatus().map { .init(hostname: $0.hostname, $0.observation) })
     }
 }

@@ -1,4 +1,5 @@
 import CausewayModel
+import CausewaySession
 import Glibc
 
 /// The addresses of the host's links, by getifaddrs(3).
@@ -20,7 +21,7 @@ enum LinkAddresses {
         return links
     }
 
-    private static func address(_ pointer: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {
+    static func address(_ pointer: UnsafeMutablePointer<sockaddr>?) -> IPAddress? {
         guard let pointer else { return nil }
         switch CInt(pointer.pointee.sa_family) {
         case AF_INET:
@@ -33,5 +34,42 @@ enum LinkAddresses {
             }
         default: return nil
         }
+    }
+}
+
+/// The address of this host that it calls another one from.
+enum SourceAddress {
+    /// Asks the kernel's routes, and sends nothing.
+    ///
+    /// `manager` is `HOST:PORT`; a name is looked up, and its first address counts.
+    static func towards(_ manager: String) throws(SwarmError) -> IPAddress {
+        guard let place = ManagerAddress(manager) else {
+            throw SwarmError(.invalid, "'\(manager)' is not the address of a manager: HOST:PORT is")
+        }
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(place.host, "\(place.port)", &hints, &found)
+        guard status == 0, let first = found else {
+            throw SwarmError(.invalid, "cannot look up '\(place.host)': \(String(cString: gai_strerror(status)))")
+        }
+        defer { freeaddrinfo(found) }
+        let descriptor = socket(first.pointee.ai_family, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        defer { if descriptor >= 0 { close(descriptor) } }
+        guard descriptor >= 0, connect(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else {
+            throw SwarmError(
+                .invalid, "there is no route to \(place.host): \(String(cString: strerror(errno)))")
+        }
+        var name = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let address = withUnsafeMutablePointer(to: &name) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(descriptor, $0, &size) == 0 ? LinkAddresses.address($0) : nil
+            }
+        }
+        guard let address else {
+            throw SwarmError(.internal, "cannot tell from which address \(place.host) is called")
+        }
+        return address
     }
 }

@@ -25,10 +25,15 @@ struct Settings: Sendable {
     var startsKeeper: Bool
     /// Empty: the machine's own.
     var hostname: String
+    /// How long a node may be silent before the manager has what it runs replaced; `nil`: for ever.
+    var evictionAfter: Nanoseconds?
     var logLevel: Logger.Level
     var logFormat: LogFormat
     /// Where `/metrics` is served beside the control socket; `nil`: nowhere.
     var metricsAddress: ListenAddress?
+
+    /// What this node is called.
+    var nodeName: String { hostname.isEmpty ? HostFacts.hostname : hostname }
 
     var storePath: String { "\(stateDirectory)/swarm.sqlite" }
 
@@ -59,6 +64,10 @@ struct Settings: Sendable {
                 "metrics address '\(metrics)' is not understood; give ADDRESS:PORT, such as 127.0.0.1:9323 or [::1]:9323"
             )
         }
+        let eviction = reader.string(forKey: "eviction.after", default: "30")
+        guard eviction == "never" || (Int64(eviction).map { $0 > 0 } ?? false) else {
+            throw ValidationError("eviction after '\(eviction)' is not understood; give a number of seconds, or never")
+        }
         let runDirectory = reader.string(forKey: "run.directory", default: "/run/causeway")
         let stateDirectory = reader.string(forKey: "state.directory", default: "/var/lib/causeway")
         return Settings(
@@ -73,7 +82,8 @@ struct Settings: Sendable {
             keeperSocket: reader.string(forKey: "keeper.socket", default: "\(runDirectory)/keeper.sock"),
             startsKeeper: reader.bool(forKey: "keeper.start", default: true),
             hostname: reader.string(forKey: "hostname", default: ""),
-            logLevel: logLevel, logFormat: logFormat, metricsAddress: metricsAddress)
+            evictionAfter: Int64(eviction).map { .seconds($0) }, logLevel: logLevel, logFormat: logFormat,
+            metricsAddress: metricsAddress)
     }
 
     static let defaultFile = "/etc/causeway/causewayd.json"
@@ -122,6 +132,12 @@ struct Flags: ParsableArguments {
     @Option(help: "This node's name in the swarm (default: the machine's).")
     var hostname: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How long a node may be silent before what it runs is replaced, or never (default: 30).",
+            valueName: "seconds"))
+    var evictionAfter: String?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
     var logLevel: String?
 
@@ -139,7 +155,7 @@ struct Flags: ParsableArguments {
             ("socket", socket), ("control.socket", controlSocket), ("state.directory", stateDirectory),
             ("run.directory", runDirectory), ("engine.socket", engineSocket), ("hostname", hostname),
             ("places.directory", placesDirectory),
-            ("namespaces.directory", namespaceDirectory),
+            ("namespaces.directory", namespaceDirectory), ("eviction.after", evictionAfter),
             ("keeper.socket", keeperSocket), ("keeper.start", keeperStart),
             ("log.level", logLevel), ("log.format", logFormat), ("metrics.address", metricsAddress),
         ]

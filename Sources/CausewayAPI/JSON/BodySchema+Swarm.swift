@@ -27,5 +27,10 @@ extension BodySchema {
         "Spec": .object(cluster),
     ]
 
+    static let swarmJoin: BodySchema = [
+        "ListenAddr": .value, "AdvertiseAddr": .value, "DataPathAddr": .value, "RemoteAddrs": .value,
+        "JoinToken": .value, "Availability": .value,
+    ]
+
     static let node: BodySchema = ["Name": .value, "Labels": .value, "Role": .value, "Availability": .value]
 }

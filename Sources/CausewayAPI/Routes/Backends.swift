@@ -7,6 +7,8 @@ import NIOHTTP1
 /// Whom the routes ask.
 struct Backends: Sendable {
     var control: any SwarmControl
+    /// How this node stands to a swarm, be it a manager or a worker.
+    var membership: any SwarmMembership
     /// For containers of users on networks of ours.
     var containers: any ContainerControl
     var engine: EngineClient
@@ -14,7 +16,14 @@ struct Backends: Sendable {
 
     /// Refuses, in Docker's words, what only a manager can answer.
     func requireManager() async throws(APIError) {
-        guard await control.isActive() else { throw APIError.notInSwarm }
+        guard await !control.isActive() else { return }
+        throw await isInSwarm() ? APIError.worker : APIError.notInSwarm
+    }
+
+    /// Whether this node is of a swarm, or about to be, in whatever role.
+    func isInSwarm() async -> Bool {
+        if await control.isActive() { return true }
+        return await membership.membership().state != .inactive
     }
 
     func services() async throws(APIError) -> [Swarm.Service] {

@@ -15,6 +15,7 @@ struct ContainerCreation: Sendable {
 
     func create(_ request: APIRequest) async throws(APIError) -> APIReply {
         let bytes = try await request.body()
+        try await refuseOnWorker(bytes)
         guard await backends.control.isActive(), let body = CreationBody(bytes),
             let networks = try await attachments(body)
         else { return .passThrough(body: bytes) }
@@ -30,6 +31,20 @@ struct ContainerCreation: Sendable {
             // A name that we drew may be one of a container that is not ours.
             guard given.isEmpty, reply.status == 409, attempt < 20 else { return .relayed(reply) }
         }
+    }
+
+    /// A worker's containers would need addresses that only a manager can give.
+    private func refuseOnWorker(_ bytes: ByteBuffer) async throws(APIError) {
+        guard let assignment = await backends.membership.workerAssignment(), let body = CreationBody(bytes) else {
+            return
+        }
+        let named = Set(body.networks.map(\.reference))
+        guard let network = assignment.networks.first(where: { named.contains($0.spec.name) || named.contains($0.id) })
+        else { return }
+        throw APIError(
+            501,
+            "a container on network \(network.spec.name) is not supported on a worker yet: run it on the manager, or "
+                + "as a service")
     }
 
     private func create(

@@ -26,7 +26,13 @@ struct NetworkRoutes: Sendable {
         let theirs: [JSONValue] = try await askingEngine { () async throws(EngineError) in
             try await backends.engine.get("/networks", query: query)
         }
-        guard await backends.control.isActive() else { return try .json(theirs) }
+        guard await backends.control.isActive() else {
+            let assigned = await backends.membership.workerAssignment()
+            let shown = (assigned?.networks ?? []).filter { network in
+                filters.contains(network, isInUse: assigned?.tasks.contains { $0.isOn(network.id) } ?? false)
+            }
+            return try .json((JSON.parse(JSON.bytes(shown.map { Engine.Network($0) })).items ?? []) + theirs)
+        }
         let tasks = try await backends.tasks()
         let services = try await backends.services()
         let attached = try await backends.attached()
@@ -40,6 +46,7 @@ struct NetworkRoutes: Sendable {
 
     private func inspect(_ request: APIRequest) async throws(APIError) -> APIReply {
         let scope = request.query["scope"] ?? ""
+        if scope != "local", let shown = try await assigned(request.capture("id")) { return try .json(shown) }
         guard let network = try await backends.ownNetwork(request.capture("id"), scope: scope) else {
             guard scope != "swarm" else {
                 // The predefined networks are visible to a swarm's services.
@@ -53,6 +60,14 @@ struct NetworkRoutes: Sendable {
         shown.add(try await backends.attached())
         if request.query.flag("verbose") { shown.addServices(try await backends.services(), tasks: tasks) }
         return try .json(shown)
+    }
+
+    /// A network of a worker's assignment, with the tasks that it has there.
+    private func assigned(_ reference: String) async throws(APIError) -> Engine.Network? {
+        guard let assignment = await backends.membership.workerAssignment() else { return nil }
+        let found = try Reference.findIfAny(
+            reference, in: assignment.networks, kind: "network", id: \.id, name: \.spec.name)
+        return found.map { Engine.Network($0, tasks: assignment.tasks) }
     }
 
     // MARK: writing
@@ -79,7 +94,10 @@ struct NetworkRoutes: Sendable {
     }
 
     private func remove(_ request: APIRequest) async throws(APIError) -> APIReply {
-        guard let network = try await backends.ownNetwork(request.capture("id")) else { return .passThrough(body: nil) }
+        guard let network = try await backends.ownNetwork(request.capture("id")) else {
+            if try await assigned(request.capture("id")) != nil { throw APIError.worker }
+            return .passThrough(body: nil)
+        }
         try await asking { () async throws(SwarmError) in
             try await backends.control.removeNetwork(network.id)
         }
@@ -152,10 +170,8 @@ struct NetworkRoutes: Sendable {
         services.contains { service in
             service.spec.attachments.contains { $0.target == network.id || $0.target == network.spec.name }
         }
-            || tasks.contains { task in
-                task.desiredState <= .running && task.status.state <= .running
-                    && task.networks.contains { $0.networkID == network.id }
-            } || attached.contains { $0.networks.contains { $0.networkID == network.id } }
+            || tasks.contains { $0.isOn(network.id) }
+            || attached.contains { $0.networks.contains { $0.networkID == network.id } }
     }
 
     private static func carries(_ wanted: String, _ labels: [String: String]) -> Bool {
@@ -166,5 +182,12 @@ struct NetworkRoutes: Sendable {
 
     private static func message(_ body: ByteBuffer) -> String {
         (try? JSON.parse(body))?["message"]?.text ?? String(buffer: body)
+    }
+}
+
+extension Swarm.Task {
+    /// Whether it is to run and stands on a network.
+    fileprivate func isOn(_ network: Swarm.ID) -> Bool {
+        desiredState <= .running && status.state <= .running && networks.contains { $0.networkID == network }
     }
 }

@@ -13,12 +13,12 @@ struct SwarmRoutes: Sendable {
             Route("POST", "/swarm/init") { request throws(APIError) in try await initialize(request) },
             Route("POST", "/swarm/leave") { request throws(APIError) in
                 try await asking { () async throws(SwarmError) in
-                    try await backends.control.leave(force: request.query.flag("force"))
+                    try await backends.membership.leave(force: request.query.flag("force"))
                 }
                 return .empty(200)
             },
             Route("POST", "/swarm/update") { request throws(APIError) in try await update(request) },
-            Route("POST", "/swarm/join") { _ throws(APIError) in try await join() },
+            Route("POST", "/swarm/join") { request throws(APIError) in try await join(request) },
             Route("GET", "/swarm/unlockkey") { _ throws(APIError) in
                 try await backends.requireManager()
                 // Docker's answer of a swarm that does not lock: the CLI says "no unlock key is set".
@@ -33,7 +33,7 @@ struct SwarmRoutes: Sendable {
 
     private func initialize(_ request: APIRequest) async throws(APIError) -> APIReply {
         let given: InitBody = try JSON.model(try await request.body(.swarmInit))
-        guard await !backends.control.isActive() || given.forceNewCluster == true else {
+        guard await !backends.isInSwarm() || given.forceNewCluster == true else {
             throw APIError.alreadyInSwarm
         }
         let wanted = try given.resolved(by: HostAddresses())
@@ -41,10 +41,12 @@ struct SwarmRoutes: Sendable {
         return try .json(node)
     }
 
-    private func join() async throws(APIError) -> APIReply {
-        if await backends.control.isActive() { throw APIError.alreadyInSwarm }
-        throw APIError(
-            501, "joining a swarm (docker swarm join) is not supported by Causeway yet: a swarm has one node for now")
+    private func join(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let given: JoinBody = try JSON.model(try await request.body(.swarmJoin))
+        guard await !backends.isInSwarm() else { throw APIError.alreadyInSwarm }
+        let wanted = try given.resolved(by: HostAddresses())
+        try await asking { () async throws(SwarmError) in try await backends.membership.join(wanted) }
+        return .empty(200)
     }
 
     private func update(_ request: APIRequest) async throws(APIError) -> APIReply {

@@ -8,6 +8,8 @@ struct SystemRoutes: Sendable {
     let backends: Backends
     /// Causeway's own version, for people.
     let causewayVersion: String
+    /// What the node is called; empty: as the engine says.
+    let hostname: String
 
     var routes: [Route] {
         [
@@ -21,12 +23,19 @@ struct SystemRoutes: Sendable {
     private func ping() async -> APIReply {
         var headers = HTTPHeaders()
         headers.add(name: "Builder-Version", value: "1")
-        headers.add(name: "Swarm", value: await backends.control.isActive() ? "active/manager" : "inactive")
+        headers.add(name: "Swarm", value: await swarmWord())
         headers.add(name: "Cache-Control", value: "no-cache, no-store, must-revalidate")
         headers.add(name: "Pragma", value: "no-cache")
         return .answer(
             APIResponse(
                 contentType: "text/plain; charset=utf-8", headers: headers, body: .bytes(ByteBuffer(string: "OK"))))
+    }
+
+    /// `active/manager`, `active/worker`, `pending`, `inactive`.
+    private func swarmWord() async -> String {
+        if await backends.control.isActive() { return "active/manager" }
+        let state = await backends.membership.membership().state
+        return state == .active ? "active/worker" : state.rawValue
     }
 
     private func version() async throws(APIError) -> APIReply {
@@ -52,13 +61,15 @@ struct SystemRoutes: Sendable {
         var reply: JSONValue = try await askingEngine { () async throws(EngineError) in
             try await backends.engine.get("/info")
         }
+        if !hostname.isEmpty { reply["Name"] = .string(hostname) }
         reply["Swarm"] = try await swarmState()
         return try .json(reply)
     }
 
     private func swarmState() async throws(APIError) -> JSONValue {
         guard await backends.control.isActive(), let local = await backends.control.localNodeID() else {
-            return try JSON.parse(try JSON.bytes(Engine.SwarmState()))
+            let membership = await backends.membership.membership()
+            return try JSON.parse(try JSON.bytes(Engine.SwarmState(worker: membership)))
         }
         let state = Engine.SwarmState(
             try await backends.cluster(), nodes: try await backends.nodes(), local: local)

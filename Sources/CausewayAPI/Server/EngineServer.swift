@@ -17,6 +17,8 @@ package final class EngineServer: Sendable {
         package var group = "docker"
         /// Causeway's own version, shown by `docker version`.
         package var version = Release.version
+        /// What the node is called, if not as Docker Engine's host.
+        package var hostname = ""
         /// The largest body of a call of ours.
         package var bodyLimit = 16 << 20
         /// Where the `/etc/hosts` of containers on networks of ours are kept.
@@ -44,18 +46,22 @@ package final class EngineServer: Sendable {
 
     /// `now`: The wall clock, for `until` of `/events`.
     package init(
-        _ configuration: Configuration, control: any SwarmControl, containers: any ContainerControl,
+        _ configuration: Configuration, control: any SwarmControl, membership: any SwarmMembership,
+        containers: any ContainerControl,
         engine: EngineClient, logger: Logger, now: @escaping @Sendable () -> Timestamp
     ) {
         self.configuration = configuration
         self.engine = engine
         self.logger = logger
-        let backends = Backends(control: control, containers: containers, engine: engine, logger: logger)
+        let backends = Backends(
+            control: control, membership: membership, containers: containers, engine: engine, logger: logger)
         let files = HostsFiles(folder: configuration.hostsFolder)
         let facts = ContainerFacts(engine: engine)
         let events = NetworkEvents()
         let all =
-            SystemRoutes(backends: backends, causewayVersion: configuration.version).routes
+            SystemRoutes(
+                backends: backends, causewayVersion: configuration.version, hostname: configuration.hostname
+            ).routes
             + SwarmRoutes(backends: backends).routes
             + NodeRoutes(backends: backends).routes
             + NetworkRoutes(backends: backends).routes

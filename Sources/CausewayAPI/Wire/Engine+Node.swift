@@ -118,7 +118,7 @@ extension Engine {
             managerStatus = ManagerStatus(
                 isLeader: node.isLeader ? true : nil,
                 reachability: node.state == .ready ? "reachable" : "unreachable",
-                address: ManagerAddress.text(node.address, cluster))
+                address: cluster.managerAddress(node.address))
         }
     }
 }
@@ -133,13 +133,5 @@ extension Engine.Node.Description {
             version: description.engineVersion, labels: description.engineLabels,
             plugins: [.init(type: "Network", name: "overlay"), .init(type: "Volume", name: "local")])
         self.tls = tls
-    }
-}
-
-/// `10.0.0.1:2377`: where a manager listens for others.
-enum ManagerAddress {
-    static func text(_ address: IPAddress, _ cluster: Swarm.Cluster) -> String {
-        let port = cluster.listenAddress.split(separator: ":").last.flatMap { UInt16($0) } ?? 2377
-        return address.family == .ip6 ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 }

@@ -91,7 +91,7 @@ extension Engine {
         var nodeAddress = ""
         var state = "inactive"
         var isManager = false
-        let error = ""
+        var error = ""
         var managers: [Peer]?
         var nodeCount: Int?
         var managerCount: Int?
@@ -109,7 +109,15 @@ extension Engine {
             case cluster = "Cluster"
         }
 
-        init() {}
+        /// Of a node that is no manager: in a swarm, on its way into one, or in none.
+        init(worker membership: Membership) {
+            nodeID = membership.nodeID ?? ""
+            nodeAddress = membership.nodeAddress?.description ?? ""
+            state = membership.state.rawValue
+            error = membership.error
+            let known = membership.managers.map { Peer(nodeID: $0.nodeID, address: $0.address) }
+            managers = known.isEmpty ? nil : known
+        }
 
         init(_ cluster: Swarm.Cluster, nodes: [Swarm.Node], local: Swarm.ID) {
             let own = nodes.first { $0.id == local }
@@ -118,7 +126,7 @@ extension Engine {
             nodeAddress = (own?.address ?? cluster.advertiseAddress).description
             state = "active"
             isManager = true
-            self.managers = managers.map { Peer(nodeID: $0.id, address: ManagerAddress.text($0.address, cluster)) }
+            self.managers = managers.map { Peer(nodeID: $0.id, address: cluster.managerAddress($0.address)) }
             nodeCount = nodes.count
             managerCount = managers.count
             self.cluster = Cluster(cluster, showsTokens: false)

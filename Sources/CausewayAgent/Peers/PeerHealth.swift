@@ -17,7 +17,8 @@ package struct PeerHealth: Hashable, Sendable {
     /// The rounds in which it was lost, those of the last minute.
     private var losses: [Int] = []
 
-    package init() {}
+    /// A suspicion of an earlier process stays until there are answers.
+    package init(isSuspect: Bool = false) { state = isSuspect ? .suspect : .reachable }
 
     /// Takes what was heard in a round, and returns whether that changes the state.
     mutating func take(wasHeard: Bool, in round: Int) -> Bool {

@@ -4,7 +4,8 @@ import Logging
 /// Something that has changed on the way to a peer, for the log.
 package struct PeerNews: Hashable, Sendable, CustomStringConvertible {
     package enum Kind: Hashable, Sendable {
-        case lost
+        /// One that was never heard may just not have come yet.
+        case lost(wasKnown: Bool)
         case returned(after: Duration)
         /// The largest packet that arrives, and what the tunnel's link takes.
         case mtu(UInt32, link: UInt32)
@@ -17,7 +18,7 @@ package struct PeerNews: Hashable, Sendable, CustomStringConvertible {
     /// At warning and above something is wrong with the network between the nodes.
     package var level: Logger.Level {
         switch kind {
-        case .lost: .warning
+        case .lost(let wasKnown): wasKnown ? .warning : .notice
         case .returned: .notice
         case .mtu(let mtu, let link): mtu < link ? .warning : .info
         case .checksum(let verdict): verdict == .fine || verdict == .unknown ? .info : .warning
@@ -26,9 +27,10 @@ package struct PeerNews: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch kind {
-        case .lost:
-            "\(peer.hostname) does not answer through the tunnel (\(peer.dataAddress)); new connections avoid it"
-        case .returned(let time): "\(peer.hostname) answers through the tunnel again, after \(time)"
+        case .lost(let wasKnown):
+            "\(peer.hostname) does not answer through the tunnel (\(peer.dataAddress))\(wasKnown ? "" : " yet"); "
+                + "new connections avoid it"
+        case .returned(let time): "\(peer.hostname) answers through the tunnel, after \(time) of silence"
         case .mtu(let mtu, let link) where mtu < link: "tunnel to \(peer.hostname): \(Self.smallPath(mtu, link: link))"
         case .mtu(let mtu, _): "tunnel to \(peer.hostname): packets of \(mtu) bytes arrive, as large as its link takes"
         case .checksum(let verdict): "tunnel to \(peer.hostname): \(Self.words(for: verdict) ?? Self.fine)"

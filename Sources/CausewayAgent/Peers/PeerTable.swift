@@ -8,7 +8,7 @@ package struct PeerTable: Sendable {
         var peer: Peer
         /// Inside the tunnel.
         let address: IPAddress
-        var health = PeerHealth()
+        var health: PeerHealth
         var path: PathMTU
         var checksum: ChecksumTrial
         /// Whether it has answered at all, and a ping.
@@ -19,6 +19,7 @@ package struct PeerTable: Sendable {
             self.peer = peer
             self.address = address
             let memory = memory?.dataAddress == peer.dataAddress ? memory : nil
+            health = PeerHealth(isSuspect: memory?.isSuspect ?? false)
             path = PathMTU(remembered: memory?.mtu)
             checksum = ChecksumTrial(needsOwn: memory?.needsOwnChecksums ?? false)
         }
@@ -110,7 +111,8 @@ package struct PeerTable: Sendable {
         if entry.health.take(wasHeard: isPinged || answers.isConnectAnswered, in: turn) {
             let rounds = entry.health.since - before.since
             kinds.append(
-                entry.health.state == .suspect ? .lost : .returned(after: ProbeTiming.period * rounds))
+                entry.health.state == .suspect
+                    ? .lost(wasKnown: entry.isKnown) : .returned(after: ProbeTiming.period * rounds))
         }
         if isPinged, let link {
             let isBack = !entry.answersPings || (before.state == .suspect && entry.health.state == .reachable)

@@ -20,8 +20,10 @@ package struct PeerMemory: Hashable, Codable, Sendable {
         package var dataAddress: IPAddress
         package var mtu: UInt32?
         package var needsOwnChecksums: Bool
+        package var isSuspect: Bool
 
-        package init(dataAddress: IPAddress, mtu: UInt32?, needsOwnChecksums: Bool) {
+        package init(dataAddress: IPAddress, mtu: UInt32?, needsOwnChecksums: Bool, isSuspect: Bool) {
+            self.isSuspect = isSuspect
             self.dataAddress = dataAddress
             self.mtu = mtu
             self.needsOwnChecksums = needsOwnChecksums
@@ -53,7 +55,8 @@ extension PeerTable {
                         entry.peer.id,
                         PeerMemory.Entry(
                             dataAddress: entry.peer.dataAddress, mtu: entry.path.value,
-                            needsOwnChecksums: entry.checksum.verdict == .needsOwn)
+                            needsOwnChecksums: entry.checksum.verdict == .needsOwn,
+                            isSuspect: entry.health.state == .suspect)
                     )
                 }
             ) { first, _ in first })

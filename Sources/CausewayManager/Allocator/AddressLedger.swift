@@ -156,8 +156,8 @@ package struct AddressLedger: Sendable {
 }
 
 extension Swarm.Task {
-    /// Whether its addresses are still its own: until it has ended and nobody wants it any more.
-    var holdsAddresses: Bool { !(status.state.isTerminal && desiredState > .running) }
+    /// Whether its addresses are still its own: until it has ended, was seen to have, and nobody wants it any more.
+    var holdsAddresses: Bool { !(status.state.isTerminal && desiredState > .running) || lastSeen != nil }
 
     /// Whether it is to run and has no addresses yet.
     ///

@@ -6,10 +6,17 @@ package struct NetworkValidator: Sendable {
     private let view: StoreSnapshot
     /// Destinations that the host reaches by other ways; ours and default routes are not among them.
     private let hostRoutes: [CIDR]
+    /// The same of the other nodes, as each has said; by what it is called.
+    private let nodeRoutes: [(name: String, route: CIDR)]
+    private let tunnelPool: CIDR?
 
     package init(_ view: StoreSnapshot, hostRoutes: [CIDR]) {
         self.view = view
         self.hostRoutes = hostRoutes.filter { $0.prefixLength > 0 }
+        nodeRoutes = view.nodes.sorted.filter { $0.hasLeft != true }.flatMap { node in
+            (node.routes ?? []).filter { $0.prefixLength > 0 }.sorted().map { (node.description.hostname, $0) }
+        }
+        tunnelPool = view.cluster?.tunnelPool ?? Tunnel.defaultPool
     }
 
     /// The subnets of the new network: those asked for, or cut from the cluster's pools.
@@ -134,11 +141,26 @@ package struct NetworkValidator: Sendable {
                 "Pool overlaps with other one on this address space: subnet \(subnet) overlaps the host's route "
                     + "\(route); choose another with --subnet")
         }
+        if let (name, route) = nodeRoutes.first(where: { $0.route.overlaps(subnet) }) {
+            throw SwarmError(
+                .forbidden,
+                "Pool overlaps with other one on this address space: subnet \(subnet) overlaps route \(route) of node "
+                    + "\(name); choose another with --subnet")
+        }
+        if let tunnelPool, tunnelPool.overlaps(subnet) {
+            throw SwarmError(
+                .forbidden,
+                "Pool overlaps with other one on this address space: subnet \(subnet) overlaps \(tunnelPool), which "
+                    + "the cluster keeps for its tunnel; choose another with --subnet")
+        }
     }
 
     // MARK: subnets cut from pools
 
-    private var taken: [CIDR] { hostRoutes + view.networks.all.flatMap { $0.subnets.map(\.subnet) } }
+    private var taken: [CIDR] {
+        hostRoutes + nodeRoutes.map(\.route) + [tunnelPool].compactMap(\.self)
+            + view.networks.all.flatMap { $0.subnets.map(\.subnet) }
+    }
 
     private func cut(_ cluster: Swarm.Cluster) throws(SwarmError) -> Swarm.Subnet {
         let pool = SubnetPool(pools: cluster.defaultAddressPools, size: cluster.subnetSize)

@@ -57,6 +57,11 @@ package struct GlobalOrchestrator: Sendable {
         }
         for slot in slots {
             guard case .node(let node) = slot.key, nodes[node] ?? .ineligible == .ineligible else { continue }
+            guard nodes[node] != nil else {
+                // Nobody will ever look for what a node did that is not there any more.
+                directives += slot.tasks.filter { $0.desiredState < .remove }.map { .setDesired($0.id, .remove) }
+                continue
+            }
             directives += slot.wanted.map { .setDesired($0.id, .shutdown) }
         }
         return directives

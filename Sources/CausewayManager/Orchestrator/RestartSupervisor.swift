@@ -39,6 +39,8 @@ package struct RestartSupervisor: Sendable {
     /// It counts the restarts that the slot remembers for the task's specification; the reaper keeps as many as the
     /// policy needs.
     package static func shouldRestart(_ task: Swarm.Task, in slot: Slot) -> Bool {
+        // It was its node that failed.
+        if task.status.state == .orphaned { return true }
         let policy = task.spec.restartPolicy
         switch policy?.condition ?? .any {
         case .none: return false
@@ -46,7 +48,9 @@ package struct RestartSupervisor: Sendable {
         case .onFailure, .any: break
         }
         guard let attempts = policy?.maxAttempts, attempts > 0 else { return true }
-        var restarts = slot.tasks.filter { $0.specVersion == task.specVersion }.dropFirst()
+        var restarts = slot.tasks.filter {
+            $0.specVersion == task.specVersion && $0.status.state != .orphaned
+        }.dropFirst()
         if let window = policy?.window, window > .zero {
             let start = task.status.timestamp.advanced(by: Nanoseconds(-window.rawValue))
             restarts = restarts.drop { $0.meta.createdAt < start }
@@ -90,8 +94,9 @@ package struct StartGate: Sendable {
     static func due(_ task: Swarm.Task, in slot: Slot) -> Timestamp {
         var due = task.meta.createdAt
         let stopping = slot.tasks.contains {
-            $0.id != task.id && $0.desiredState > .running && $0.status.state >= .assigned
-                && $0.status.state <= .running
+            $0.id != task.id && $0.desiredState > .running
+                && ($0.status.state >= .assigned && $0.status.state <= .running
+                    || $0.lastSeen != nil && $0.nodeID == task.nodeID)
         }
         if stopping { due = task.meta.createdAt.advanced(by: patience) }
         if let before = slot.predecessor(of: task), before.specVersion == task.specVersion,

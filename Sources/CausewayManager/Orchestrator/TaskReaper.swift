@@ -22,12 +22,12 @@ package struct TaskReaper: Sendable {
 
     /// Not wanted, and either never given to a node or already ended and to be removed.
     private static func isGone(_ task: Swarm.Task) -> Bool {
-        guard task.desiredState > .running else { return false }
+        guard task.desiredState > .running, task.lastSeen == nil else { return false }
         if task.status.state < .assigned { return true }
         return task.desiredState == .remove && task.status.state.isTerminal
     }
 
     private static func isHistory(_ task: Swarm.Task) -> Bool {
-        task.desiredState > .running && task.status.state.isTerminal
+        task.desiredState > .running && task.status.state.isTerminal && task.lastSeen == nil
     }
 }

@@ -135,8 +135,8 @@ struct NodeLoad: Sendable {
 
     init(_ node: Swarm.Node, _ view: StoreSnapshot) {
         self.node = node
-        for task in view.tasks.all
-        where task.nodeID == node.id && task.status.state >= .assigned && task.status.state <= .running {
+        for task in view.tasks(onNode: node.id)
+        where task.status.state >= .assigned && task.status.state <= .running || task.lastSeen != nil {
             add(task)
         }
     }

@@ -21,6 +21,10 @@ extension Swarm {
         package var caKey: String
         package var workerToken: String
         package var managerToken: String
+        /// The highest number that a node ever had; absent while the first node is the only one that ever was.
+        package var highestNodeNumber: Int?
+        /// What the tunnel's addresses are cut from; absent: ``Tunnel/defaultPool``.
+        package var tunnelPool: CIDR?
 
         package init(
             id: ID, meta: Meta, spec: ClusterSpec, defaultAddressPools: [CIDR], subnetSize: Int,
@@ -113,5 +117,13 @@ extension Swarm {
             case taskDefaults = "TaskDefaults"
             case encryptionConfig = "EncryptionConfig"
         }
+    }
+}
+
+extension Swarm.Cluster {
+    /// `10.0.0.1:2377`: where a manager listens for others.
+    package func managerAddress(_ address: IPAddress) -> String {
+        let port = listenAddress.split(separator: ":").last.flatMap { UInt16($0) } ?? 2377
+        return address.family == .ip6 ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 }

@@ -54,7 +54,7 @@ extension Swarm {
 
         package var id: ID
         package var meta: Meta
-        /// 1 to 4095, never given twice in the life of the cluster; the data path derives addresses from it.
+        /// 1 to 4094, never given twice in the life of the cluster; the data path derives addresses from it.
         package var number: Int
         package var spec: Spec
         package var description: Description
@@ -65,6 +65,10 @@ extension Swarm {
         /// Where its tunnel packets go to and come from; absent: ``address``.
         package var dataAddress: IPAddress?
         package var isLeader: Bool
+        /// It has left by its own will: nobody's peer any more, kept for those who look.
+        package var hasLeft: Bool?
+        /// Destinations of its routes that are not ours: no subnet may overlap them.
+        package var routes: [CIDR]?
 
         package init(
             id: ID, meta: Meta, number: Int, spec: Spec, description: Description, state: State, address: IPAddress,

@@ -20,6 +20,12 @@ extension Swarm {
         package var networks: [NetworkAttachment]
         /// The service's ports as they were when the task was made.
         package var ports: [PortConfig]
+        /// The task is to stop, and its node is not yet told: others may still send it new connections.
+        package var departure: Departure?
+        /// What its node last said of an orphaned task that may still run there; absent once its end was seen.
+        ///
+        /// Until then it keeps its addresses, and its node, when it comes back, is told to end it.
+        package var lastSeen: Status?
 
         package init(
             id: ID, meta: Meta, service: Service, slot: Int, nodeID: ID? = nil, desiredState: State = .running
@@ -42,6 +48,18 @@ extension Swarm {
         /// `web.1.TASKID`, or `web.NODEID.TASKID` in a global service.
         package var name: String {
             slot > 0 ? "\(serviceName).\(slot).\(id)" : "\(serviceName).\(nodeID ?? "").\(id)"
+        }
+    }
+
+    /// The way of a task out of every node's maps, before it is stopped.
+    package struct Departure: Hashable, Codable, Sendable {
+        /// The store's revision from which on it takes no new connections.
+        package var revision: UInt64
+        package var since: Timestamp
+
+        package init(revision: UInt64, since: Timestamp) {
+            self.revision = revision
+            self.since = since
         }
     }
 

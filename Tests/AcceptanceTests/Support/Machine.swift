@@ -37,6 +37,8 @@ enum Machine {
         case outside
         /// A named namespace, with the host's own files and tools.
         case namespace(String)
+        /// The network of a process, with the host's own files and tools.
+        case process(String)
         /// A container, with its files and tools.
         case container(String)
 
@@ -45,6 +47,7 @@ enum Machine {
             case .host: "the host"
             case .outside: "outside"
             case .namespace(let name): name
+            case .process(let id): "the network of process \(id)"
             case .container(let id): "container \(id.prefix(12))"
             }
         }
@@ -54,6 +57,7 @@ enum Machine {
             case .host: words
             case .outside: ["ip", "netns", "exec", Machine.outside] + words
             case .namespace(let name): ["ip", "netns", "exec", name] + words
+            case .process(let id): ["nsenter", "--net=/proc/\(id)/ns/net"] + words
             case .container(let id): ["docker", "exec", id] + words
             }
         }

@@ -1,8 +1,12 @@
 import CausewayModel
 
 /// A manager that keeps what it is told, and refuses what the tests need refused.
-actor FakeControl: SwarmControl {
+actor FakeControl: SwarmControl, SwarmMembership {
     var active: Bool
+    /// What the node says of itself while it is no manager.
+    var standing = Membership()
+    var assigned: NodeAssignment?
+    private(set) var joins: [SwarmJoin] = []
     var clusterState: Swarm.Cluster
     var nodeList: [Swarm.Node]
     var networkList: [Swarm.Network] = []
@@ -66,6 +70,24 @@ actor FakeControl: SwarmControl {
         index += 1
         let text = "\(kind)\(index)"
         return text + String(repeating: "0", count: 25 - text.count)
+    }
+
+    // MARK: SwarmMembership
+
+    func become(_ standing: Membership, assigned: NodeAssignment? = nil) {
+        self.standing = standing
+        self.assigned = assigned
+    }
+
+    func membership() -> Membership {
+        active ? Membership(state: .active, isManager: true, nodeID: Self.nodeID) : standing
+    }
+
+    func workerAssignment() -> NodeAssignment? { active ? nil : assigned }
+
+    func join(_ request: SwarmJoin) throws(SwarmError) {
+        joins.append(request)
+        standing = Membership(state: .active, nodeID: Self.nodeID)
     }
 
     // MARK: SwarmControl

@@ -107,6 +107,22 @@ import Testing
         #expect(connections == 10)
     }
 
+    @Test func `a restart does not make a dead peer a good one`() {
+        var before = FakeWays(2)
+        before.ways["peer3"]?.isUp = false
+        before.run(rounds: 20)
+
+        var network = FakeWays(2, remembered: before.table.memory)
+        network.ways["peer3"]?.isUp = false
+
+        for _ in 0..<20 {
+            #expect(network.table.view.suspects == ["peer3"])
+            network.run(rounds: 1)
+        }
+        network.ways["peer3"]?.isUp = true
+        #expect(network.rounds(until: \.suspects.isEmpty) == 2)
+    }
+
     @Test func `without a link of our own nobody is suspect`() {
         var network = FakeWays(3)
         network.link = nil

@@ -55,6 +55,26 @@ import Testing
         #expect(assignment.avoiding(["elsewhere"]) == assignment)
     }
 
+    @Test(arguments: 0..<6 as Range<UInt64>)
+    func `a suspicion that comes and goes gives piece by piece what it gives at once`(number: UInt64) {
+        let seed = 4711 &+ number
+        var generator = ShopGenerator(seed: seed)
+        var shop = RandomShop(seed: seed)
+        var compiler = PiecewiseCompiler()
+        var assignment = shop.next()
+        for _ in 0..<25 {
+            if generator.chance(50) { assignment = shop.next() }
+            let suspects: Set<Swarm.ID> = generator.chance(50) ? ["node2"] : []
+            var desired = compiler.compile(assignment.avoiding(suspects), facts: NodeFacts())
+            compiler.addNames(to: &desired)
+            let alone = AssignmentCompiler().compile(assignment.avoiding(suspects), facts: NodeFacts())
+
+            #expect(desired.host.normalised == alone.host.normalised, "seed \(seed)")
+            #expect(desired.names == alone.names, "seed \(seed)")
+            #expect(desired.publishedPorts == alone.publishedPorts, "seed \(seed)")
+        }
+    }
+
     @Test(arguments: [Swarm.EndpointSpec.Mode.vip, .dnsrr])
     func `names stay whatever is suspect`(mode: Swarm.EndpointSpec.Mode) {
         var assignment = Shop.assignment()
