@@ -30,11 +30,30 @@ private struct PlanBuilder {
     init(current: KernelState, desired: KernelState) {
         var (current, desired) = (current, desired)
         if current.routes != desired.routes {
-            current.routes = Set(current.routes.map(\.normalised))
-            desired.routes = Set(desired.routes.map(\.normalised))
+            let kept = Self.routesAtRisk(current, desired)
+            let missing = desired.routes.subtracting(current.routes).map(\.normalised)
+            let surplus = current.routes.subtracting(desired.routes).map(\.normalised)
+            current.routes = kept.union(surplus)
+            desired.routes = kept.union(missing)
         }
         self.current = current
         self.desired = desired
+    }
+
+    /// Routes that both states have, and that the kernel may nevertheless forget along with a link or an address.
+    ///
+    /// The others stay as they are, whatever is done: of a node's ten thousand routes a change looks at its own.
+    private static func routesAtRisk(_ current: KernelState, _ desired: KernelState) -> Set<Rtnl.Route> {
+        let addresses = current.addresses.symmetricDifference(desired.addresses)
+        let links = Set(
+            addresses.map(\.link)
+                + current.links.filter { desired.links[$0.key] != $0.value }.map(\.key)
+                + desired.links.keys.filter { current.links[$0] == nil })
+        guard !links.isEmpty else { return [] }
+        let risky = current.routes.filter { route in
+            (!addresses.isEmpty && route.source != nil) || route.link.map(links.contains) ?? false
+        }
+        return Set(risky.intersection(desired.routes).map(\.normalised))
     }
 
     private mutating func take(_ step: Plan.Step) {

@@ -36,10 +36,20 @@ extension Trial {
             ) { () throws(KernelError) in
                 try take(.addressAdd(Rtnl.Address(link: near, address: CIDR(host: own6))))
             },
+            Trial("bridges", disables: "every task's network", remedy: "load the module: modprobe bridge") {
+                () throws(KernelError) in
+                try take(.linkAdd(Rtnl.Link(name: "nowhere", kind: .bridge)))
+            },
             Trial(
-                "policy rules by mark", disables: "services across several nodes",
-                remedy: "use a kernel with CONFIG_IP_MULTIPLE_TABLES", isEssential: false
-            ) { () throws(KernelError) in try addRule() },
+                "policy rules by mark", disables: "every task's network",
+                remedy: "use a kernel with CONFIG_IP_MULTIPLE_TABLES"
+            ) { () throws(KernelError) in
+                try take(
+                    .ruleAdd(
+                        NamespaceState.PolicyRule(
+                            family: .ip, priority: 1000, mark: 0x0001_0000, markMask: KernelState.markMask,
+                            table: Rtnl.taskTable, protocol: Rtnl.causewayProtocol)))
+            },
             Trial(
                 "VXLAN devices", disables: "networks across several nodes", remedy: "load the module: modprobe vxlan",
                 isEssential: false
@@ -62,23 +72,6 @@ extension Trial {
             _ = try StepTaker(text: text).takeOverRoute(step)
         } catch {
             throw error.kernelError(text)
-        }
-    }
-
-    /// `ip rule add fwmark 0x10000/0xfff0000 lookup 213`.
-    private static func addRule() throws(KernelError) {
-        var message = NetlinkWriter(type: RTM.newRule)
-        message.flags |= UInt16(NLM_F_CREATE) | UInt16(NLM_F_EXCL)
-        // struct fib_rule_hdr: family, lengths, tos, table, two reserved bytes, action, flags.
-        message.put([UInt8(AF_INET), 0, 0, 0, 213, 0, 0, UInt8(FR_ACT_TO_TBL)])
-        message.put(UInt32(0))
-        message.attribute(FRA.mark, UInt32(0x0001_0000))
-        message.attribute(FRA.markMask, UInt32(0x0fff_0000))
-        message.attribute(FRA.priority, UInt32(1000))
-        do throws(NetlinkError) {
-            try NetlinkSocket(.route).request(message)
-        } catch {
-            throw error.kernelError("rule add fwmark")
         }
     }
 }

@@ -4,6 +4,7 @@ import CausewayLinux
 import CausewayModel
 import CausewayTestKit
 import Foundation
+import Glibc
 import Synchronization
 import Testing
 
@@ -171,7 +172,7 @@ final class MeshBed: Sendable {
 
     private func close() async {
         for process in servers.withLock({ $0 }) where process.isRunning {
-            process.terminate()
+            kill(process.processIdentifier, SIGKILL)
             try? await waitUntil("the end of \(process.arguments ?? [])") { !process.isRunning }
         }
         for name in made.withLock({ $0 }) { try? NetworkNamespace.delete(name: name) }
