@@ -14,7 +14,9 @@ extension Acceptance.InLab {
             Underlay.Way(nodes: ("n2", "n3"), mtu: 1400),
         ]
 
-        @Test func `ways of different sizes are measured, and 10 MB get through each, by mesh and overlay`() async throws {
+        @Test func `ways of different sizes are measured, and 10 MB get through each, by mesh and overlay`()
+            async throws
+        {
             try await Self.withTasks { tasks in
                 for way in Self.ways { try await Self.expectMeasured(way) }
                 try await Self.expectMeasured(.init(nodes: ("n1", "n4"), mtu: 9000))
@@ -51,7 +53,8 @@ extension Acceptance.InLab {
                 for to in await lab.nodes where from != to {
                     for v6 in [false, true] {
                         let address = try await address(tasks, to, v6: v6)
-                        let bulk = try await Bulk(address: address, port: 7000).run(at: try #require(tasks[from]).network)
+                        let bulk = try await Bulk(address: address, port: 7000).run(
+                            at: try #require(tasks[from]).network)
                         expectSmooth(bulk, "overlay, \(from) to \(to) at \(address)")
                     }
                 }
@@ -66,7 +69,8 @@ extension Acceptance.InLab {
 
         private static func expectSmooth(_ result: Bulk.Result, _ what: String) {
             print("\(what): \(result)")
-            #expect(result.failed.isEmpty && result.sent == 10 << 20 && result.received == 10 << 20, "\(what): \(result)")
+            #expect(
+                result.failed.isEmpty && result.sent == 10 << 20 && result.received == 10 << 20, "\(what): \(result)")
             #expect(result.again + result.again_there <= again, "\(what): \(result)")
         }
 
@@ -82,7 +86,9 @@ extension Acceptance.InLab {
             }
         }
 
-        private static func address(_ tasks: [String: LabCluster.Place], _ node: String, v6: Bool) async throws -> String {
+        private static func address(_ tasks: [String: LabCluster.Place], _ node: String, v6: Bool) async throws
+            -> String
+        {
             let all = try await lab.addresses(of: try #require(tasks[node]))
             return try #require(all.first { v6 ? $0.contains(":") && !isIngress($0) : $0.hasPrefix("10.91.") })
         }
