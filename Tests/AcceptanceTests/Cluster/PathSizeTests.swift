@@ -5,8 +5,9 @@ extension Acceptance.InLab {
     /// How large a packet may be between two nodes is measured, because nobody says it; and so is what a card does.
     @Suite(.serialized, .nodes(4)) struct PathSizes {
         static let overhead = 50
-        /// The most segments that may be sent again for 10 MB: what is in the air when a loss is found out, once.
-        static let again = 60
+        /// Of a hundred segments, how many may be sent again. A way whose size is not known loses every full one; a burst
+        /// that a busy machine cannot take is some dozens, of thousands.
+        static let again = 3.0
 
         /// Of different pairs; all others are as wide as the links, 9000.
         static let ways = [
@@ -41,7 +42,7 @@ extension Acceptance.InLab {
                 #expect(during.failed.isEmpty && recovered <= .seconds(10), "\(recovered): \(during)")
                 try await Self.expectMeasured(narrow)
                 let after = try await Bulk(address: address, port: 7000).run(at: from)
-                #expect(after.failed.isEmpty && after.again + after.again_there <= Self.again, "\(after)")
+                #expect(after.failed.isEmpty && after.percentAgain <= Self.again, "\(after)")
             }
         }
 
@@ -71,7 +72,7 @@ extension Acceptance.InLab {
             print("\(what): \(result)")
             #expect(
                 result.failed.isEmpty && result.sent == 10 << 20 && result.received == 10 << 20, "\(what): \(result)")
-            #expect(result.again + result.again_there <= again, "\(what): \(result)")
+            #expect(result.percentAgain <= again, "\(what): \(result)")
         }
 
         private static func expectMeasured(_ way: Underlay.Way) async throws {
