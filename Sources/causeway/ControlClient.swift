@@ -24,6 +24,8 @@ struct ControlClient {
 
     /// How the daemon's node stands.
     struct Status: Codable {
+        /// The daemon's process.
+        var pid: Int32
         /// The newest assignment's revision; absent before the first one.
         var revision: UInt64?
         /// What the kernel refused, and why.

@@ -48,6 +48,8 @@ package struct ControlServer: Sendable {
     }
 
     package struct Status: Codable, Sendable {
+        /// The daemon's process.
+        package var pid: Int32
         /// The newest assignment's revision; absent before the first one.
         package var revision: UInt64?
         /// What the kernel refused, and why.
@@ -65,6 +67,7 @@ package struct ControlServer: Sendable {
             revision: UInt64?, failures: [String], repairs: Int, role: String, applied: UInt64?,
             peers: [PeerStatus] = []
         ) {
+            pid = getpid()
             self.revision = revision
             self.failures = failures
             self.repairs = repairs

@@ -46,7 +46,9 @@ struct NamespaceReader {
         let names = Dictionary(links.map { ($0.index, $0.name) }) { $1 }
         let namespaces = try namespacesByNumber(links, socket)
         state.links = links.map { link in
-            let hasPeer = link.kind == "veth" || link.kind == "netkit"
+            let isElsewhere = link.peerNamespaceID.map { namespaces[$0] == nil } ?? false
+            // An index means something in a namespace that is read; the end of a link to another one is like a card's.
+            let hasPeer = (link.kind == "veth" || link.kind == "netkit") && !isElsewhere
             return NamespaceState.Link(
                 index: link.index, link: Self.shown(link), peerIndex: hasPeer ? link.peerIndex : nil,
                 peerNamespace: hasPeer ? link.peerNamespaceID.map { namespaces[$0] ?? 0 } : nil,

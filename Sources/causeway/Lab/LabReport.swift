@@ -34,18 +34,22 @@ struct LabReport: Encodable {
         directory = folder.path
         engineSocket = record.engineSocket
         client = ["\(record.topology.client.v4)", "\(record.topology.client.v6)"]
-        let members = LabReport.members(folder, record)
+        let statuses = Dictionary(
+            uniqueKeysWithValues: record.topology.nodes.map { host in
+                (host.name, try? ControlClient(socketPath: folder.node(host.name).controlSocket).status())
+            })
+        let manager = record.topology.nodes.first { statuses[$0.name]??.role == "manager" }
+        let members = manager.map { LabReport.members(folder.node($0.name).socket) } ?? [:]
         nodes = record.topology.nodes.map { host in
             let place = folder.node(host.name)
-            let status = try? ControlClient(socketPath: place.controlSocket).status()
-            let member = members[host.name]
+            let status = statuses[host.name] ?? nil
+            let started = record.daemons[host.name]
             return Node(
-                name: host.name, addresses: ["\(host.v4)", "\(host.v6)"], pid: record.daemons[host.name]?.id ?? 0,
-                isAlive: record.daemons[host.name]?.isAlive ?? false,
-                role: status?.role ?? "unknown", state: member?.state ?? "",
-                availability: member?.availability ?? "", revision: status?.revision, applied: status?.applied,
-                failures: status?.failures ?? [], peers: status?.peers ?? [], dockerHost: "unix://\(place.socket)",
-                log: place.log)
+                name: host.name, addresses: ["\(host.v4)", "\(host.v6)"], pid: status?.pid ?? started?.id ?? 0,
+                isAlive: status != nil || started?.isAlive ?? false, role: status?.role ?? "unknown",
+                state: members[host.name]?.state ?? "", availability: members[host.name]?.availability ?? "",
+                revision: status?.revision, applied: status?.applied, failures: status?.failures ?? [],
+                peers: status?.peers ?? [], dockerHost: "unix://\(place.socket)", log: place.log)
         }
     }
 
@@ -65,18 +69,14 @@ struct LabReport: Encodable {
         }
     }
 
-    /// As the first node that is a manager lists them; none where there is none.
-    private static func members(_ folder: LabFolder, _ record: LabRecord) -> [String: Member] {
-        for host in record.topology.nodes where record.daemons[host.name]?.isAlive == true {
-            let docker = LabDocker(folder.node(host.name).socket)
-            guard let text = try? docker("node", "ls", "--format", "{{json .}}") else { continue }
-            let members = text.split(separator: "\n").compactMap {
-                try? JSONDecoder().decode(Member.self, from: Data($0.utf8))
-            }
-            // One that left and came back is listed twice; the one that is here counts.
-            return Dictionary(members.map { ($0.hostname, $0) }) { $0.state == "ready" ? $0 : $1 }
+    /// As a manager lists them, by name; none where it does not answer.
+    private static func members(_ socket: String) -> [String: Member] {
+        guard let text = try? LabDocker(socket)("node", "ls", "--format", "{{json .}}") else { return [:] }
+        let members = text.split(separator: "\n").compactMap {
+            try? JSONDecoder().decode(Member.self, from: Data($0.utf8))
         }
-        return [:]
+        // One that left and came back is listed twice; the one that is here counts.
+        return Dictionary(members.map { ($0.hostname, $0) }) { $0.state == "ready" ? $0 : $1 }
     }
 
     // MARK: as text
