@@ -100,9 +100,9 @@ busy_processors() {
 
 # The daemon, a swarm of one node, the image on both engines, and the machine that has Docker Engine alone.
 start_all() {
-    # Short connections leave their ports waiting: there have to be enough of them, and they may be used again.
-    local namespace
-    sysctl -qw net.ipv4.ip_local_port_range="1024 65000" net.ipv4.tcp_tw_reuse=1
+    # Short connections leave their ports waiting: there have to be enough of them, and they may be used again. None of
+    # them may be one that is published later: while it waits, for a minute, nobody can listen there.
+    sysctl -qw net.ipv4.ip_local_port_range="10000 65000" net.ipv4.tcp_tw_reuse=1
     ip netns exec outside sysctl -qw net.ipv4.ip_local_port_range="1024 65000" net.ipv4.tcp_tw_reuse=1
     DOCKER="docker --host $engine" images/bench/build "$image"
     start_plain

@@ -53,6 +53,18 @@ apt_get() {
         -o Dpkg::Use-Pty=0 "$verb" "$@"
 }
 
+# firewalld for the tests, which start one of their own in namespaces of their own.
+#
+# Its package starts it at once and with every boot, and from then on it filters what this machine is reached by: a
+# unit that is masked before it comes can do neither. It stays masked: `systemctl unmask firewalld` is for who wants it.
+need_firewalld() {
+    local unit=/etc/systemd/system/firewalld.service
+    is_present firewalld || {
+        if [ ! -e "$unit" ] && [ ! -L "$unit" ]; then mkdir -p "${unit%/*}" && ln -s /dev/null "$unit"; fi
+    }
+    need_packages firewalld=firewalld firewall-cmd=firewalld dbus-daemon=dbus-daemon
+}
+
 # What it takes to build, and what it takes to run.
 need_for_build() {
     need_packages "/usr/include/nftables/libnftables.h=libnftables-dev" "/usr/include/sqlite3.h=libsqlite3-dev" \

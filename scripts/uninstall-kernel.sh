@@ -22,6 +22,9 @@ left_in_kernel() {
         command -v "$tool" >/dev/null || continue
         "$tool" -w -S 2>/dev/null | sed -n "s/^-A \(.*--comment causeway .*\)/$tool \1/p"
     done
+    nft -j list table inet firewalld 2>/dev/null |
+        jq -r '.nftables[].rule | values | select((.comment // "") | test("^causeway ip6?$"))
+            | "firewalld \(.chain) \(.handle)"'
     [ ! -s "$state/sysctls.json" ] || jq -r 'to_entries[] | "sysctl \(.key)=\(.value)"' "$state/sysctls.json"
 }
 
@@ -46,6 +49,7 @@ remove_one() {
         route) ip "${words[0]}" route delete "${words[@]:1}" protocol 213 2>/dev/null || true ;;
         rule) ip "${words[0]}" rule delete "${words[@]:1}" protocol 213 ;;
         iptables | ip6tables) "$kind" -w -D "${words[@]}" ;;
+        firewalld) nft delete rule inet firewalld "${words[0]}" handle "${words[1]}" ;;
         sysctl) sysctl -qw "$2" ;;
     esac
 }

@@ -31,6 +31,8 @@ package actor Agent {
     private var toldPeers: [PeerObservation] = []
     private(set) var applied: DesiredNode?
     var failures: [NamespaceReference: KernelError] = [:]
+    /// The assignment's revision that the kernel agrees with.
+    package private(set) var appliedRevision: UInt64?
     private var takenPorts: Set<PortTaken> = []
     /// What was put right that somebody else had changed, since the start.
     package internal(set) var repairs = RepairCounters()
@@ -253,6 +255,7 @@ package actor Agent {
     }
 
     private func tellApplied(_ revision: UInt64) async {
+        appliedRevision = revision
         do {
             try await source.applied(revision: revision)
         } catch {

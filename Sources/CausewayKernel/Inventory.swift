@@ -68,16 +68,24 @@ package struct NamespaceState: Hashable, Codable, Sendable {
     package var routes: [Rtnl.Route]
     package var rules: [PolicyRule]
     package var neighbors: [Neighbor]
+    /// Of VXLAN links.
+    package var forwarding: [Rtnl.ForwardingEntry]
     /// nftables that nft made: those that iptables-nft made are in `iptables`.
     package var tables: [Nft.Table]
     package var iptables: [IPTables.Table]
     package var sockets: [Socket]
     package var sysctls: [String: String]
 
+    enum CodingKeys: String, CodingKey {
+        case name, path, inode, links, addresses, routes, rules, neighbors, forwarding, tables, iptables, sockets
+        case sysctls
+    }
+
     package init(
         name: String, path: String, inode: UInt64, links: [Link] = [], addresses: [Rtnl.Address] = [],
-        routes: [Rtnl.Route] = [], rules: [PolicyRule] = [], neighbors: [Neighbor] = [], tables: [Nft.Table] = [],
-        iptables: [IPTables.Table] = [], sockets: [Socket] = [], sysctls: [String: String] = [:]
+        routes: [Rtnl.Route] = [], rules: [PolicyRule] = [], neighbors: [Neighbor] = [],
+        forwarding: [Rtnl.ForwardingEntry] = [], tables: [Nft.Table] = [], iptables: [IPTables.Table] = [],
+        sockets: [Socket] = [], sysctls: [String: String] = [:]
     ) {
         self.name = name
         self.path = path
@@ -87,6 +95,7 @@ package struct NamespaceState: Hashable, Codable, Sendable {
         self.routes = routes
         self.rules = rules
         self.neighbors = neighbors
+        self.forwarding = forwarding
         self.tables = tables
         self.iptables = iptables
         self.sockets = sockets
@@ -114,41 +123,6 @@ package struct NamespaceState: Hashable, Codable, Sendable {
             self.peerNamespace = peerNamespace
             self.controller = controller
             self.hasCarrier = hasCarrier
-        }
-    }
-
-    /// `ip rule`.
-    package struct PolicyRule: Hashable, Codable, Sendable {
-        package var family: IPFamily
-        package var priority: UInt32
-        package var isInverted: Bool
-        package var from: CIDR?
-        package var to: CIDR?
-        package var incomingLink: String?
-        package var outgoingLink: String?
-        package var mark: UInt32?
-        package var markMask: UInt32?
-        /// The table to look in; `nil` when the rule's action is not a look-up.
-        package var table: UInt32?
-        /// `lookup`, `blackhole`, `unreachable`, `prohibit`, `goto`, ….
-        package var action: String
-
-        package init(
-            family: IPFamily, priority: UInt32, isInverted: Bool = false, from: CIDR? = nil, to: CIDR? = nil,
-            incomingLink: String? = nil, outgoingLink: String? = nil, mark: UInt32? = nil, markMask: UInt32? = nil,
-            table: UInt32?, action: String = "lookup"
-        ) {
-            self.family = family
-            self.priority = priority
-            self.isInverted = isInverted
-            self.from = from
-            self.to = to
-            self.incomingLink = incomingLink
-            self.outgoingLink = outgoingLink
-            self.mark = mark
-            self.markMask = markMask
-            self.table = table
-            self.action = action
         }
     }
 

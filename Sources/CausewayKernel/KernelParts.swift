@@ -4,7 +4,7 @@ package struct KernelParts: OptionSet, Hashable, Sendable {
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// Links with their addresses, routes and neighbours.
+    /// Links with their addresses, routes, neighbours and forwarding entries; policy rules.
     package static let links = KernelParts(rawValue: 1)
     /// Our own nftables.
     package static let tables = KernelParts(rawValue: 2)
@@ -26,6 +26,8 @@ extension KernelState {
             state.addresses = addresses
             state.routes = routes
             state.neighbors = neighbors
+            state.forwarding = forwarding
+            state.rules = rules
         }
         if !parts.isDisjoint(with: [.links, .sysctls]) { state.sysctls = sysctls }
         if parts.contains(.tables) { state.tables = tables }

@@ -11,8 +11,15 @@ extension KernelState {
         case .addressDelete(let address): removeAddresses { $0 == address }
         case .routeAdd(let route): routes.insert(route.normalised)
         case .routeDelete(let route): routes.remove(route.normalised)
+        case .routeReplace(let route, let old):
+            routes.remove(old.normalised)
+            routes.insert(route.normalised)
+        case .ruleAdd(let rule): rules.insert(rule)
+        case .ruleDelete(let rule): rules.remove(rule)
         case .neighborAdd(let neighbor): neighbors.insert(neighbor)
         case .neighborDelete(let neighbor): neighbors.remove(neighbor)
+        case .forwardingAdd(let entry): forwarding.insert(entry)
+        case .forwardingDelete(let entry): forwarding.remove(entry)
         case .tableReplace(let table):
             removeTable(table.family, table.name)
             tables.append(table)
@@ -47,6 +54,7 @@ extension KernelState {
         links[name] = nil
         routes = routes.filter { $0.link != name }
         neighbors = neighbors.filter { $0.link != name }
+        if !forwarding.isEmpty { forwarding = forwarding.filter { $0.link != name } }
         sysctls = sysctls.filter { Self.link(ofSysctl: $0.key) != name }
         removeAddresses { $0.link == name }
     }

@@ -2,14 +2,16 @@ import CausewayModel
 
 /// What Causeway owns in one network namespace, desired or observed: one type for both, so that they compare.
 ///
-/// Ours is what carries our mark: links by name prefix (in a task's namespace every link is ours), routes by protocol
-/// number, nftables by table name, the entry in another's firewall by its comment. What the kernel adds by itself
+/// Ours is what carries our mark: links by name prefix (in a task's namespace every link is ours), routes and policy
+/// rules by protocol number, nftables by table name, the entry in another's firewall by its comment. What the kernel adds by itself
 /// (link-local addresses, connected routes, handles, counters) is not part of it.
 package struct KernelState: Hashable, Codable, Sendable {
     package var links: [String: Rtnl.Link]
     package var addresses: Swift.Set<Rtnl.Address>
     package var routes: Swift.Set<Rtnl.Route>
     package var neighbors: Swift.Set<Rtnl.Neighbor>
+    package var forwarding: Swift.Set<Rtnl.ForwardingEntry>
+    package var rules: Swift.Set<NamespaceState.PolicyRule>
     /// Sorted by family and name.
     package var tables: [Nft.Table]
     /// `net.ipv4.ip_forward` → `1`.
@@ -22,13 +24,16 @@ package struct KernelState: Hashable, Codable, Sendable {
 
     package init(
         links: [String: Rtnl.Link] = [:], addresses: Swift.Set<Rtnl.Address> = [],
-        routes: Swift.Set<Rtnl.Route> = [], neighbors: Swift.Set<Rtnl.Neighbor> = [], tables: [Nft.Table] = [],
-        sysctls: [String: String] = [:], forwardAccepts: Swift.Set<IPFamily> = []
+        routes: Swift.Set<Rtnl.Route> = [], neighbors: Swift.Set<Rtnl.Neighbor> = [],
+        forwarding: Swift.Set<Rtnl.ForwardingEntry> = [], rules: Swift.Set<NamespaceState.PolicyRule> = [],
+        tables: [Nft.Table] = [], sysctls: [String: String] = [:], forwardAccepts: Swift.Set<IPFamily> = []
     ) {
         self.links = links
         self.addresses = addresses
         self.routes = routes
         self.neighbors = neighbors
+        self.forwarding = forwarding
+        self.rules = rules
         self.tables = tables
         self.sysctls = sysctls
         self.forwardAccepts = forwardAccepts
@@ -44,4 +49,25 @@ extension KernelState {
 
     /// Our table's name, in the host's namespace and in each task's.
     package static let tableName = "causeway"
+}
+
+extension KernelState {
+    enum CodingKeys: String, CodingKey {
+        case links, addresses, routes, neighbors, forwarding, rules, tables, sysctls, forwardAccepts
+    }
+
+    /// Reads what earlier releases wrote, too: they knew of no forwarding entries and no policy rules.
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            links: try values.decode([String: Rtnl.Link].self, forKey: .links),
+            addresses: try values.decode(Swift.Set<Rtnl.Address>.self, forKey: .addresses),
+            routes: try values.decode(Swift.Set<Rtnl.Route>.self, forKey: .routes),
+            neighbors: try values.decode(Swift.Set<Rtnl.Neighbor>.self, forKey: .neighbors),
+            forwarding: try values.decodeIfPresent(Swift.Set<Rtnl.ForwardingEntry>.self, forKey: .forwarding) ?? [],
+            rules: try values.decodeIfPresent(Swift.Set<NamespaceState.PolicyRule>.self, forKey: .rules) ?? [],
+            tables: try values.decode([Nft.Table].self, forKey: .tables),
+            sysctls: try values.decode([String: String].self, forKey: .sysctls),
+            forwardAccepts: try values.decode(Swift.Set<IPFamily>.self, forKey: .forwardAccepts))
+    }
 }

@@ -1,6 +1,8 @@
 /// What a repair put right, by the kind of thing.
 package enum RepairKind: String, CaseIterable, Comparable, Hashable, Codable, CodingKeyRepresentable, Sendable {
-    case link, address, route, neighbour, table, element, sysctl
+    case link, address, route, rule, neighbour, table, element, sysctl
+    /// Of the tunnel.
+    case forwarding
     /// The entry in another's firewall.
     case forward
     /// A namespace whose name was taken away.
@@ -15,8 +17,10 @@ extension Plan.Step {
         switch self {
         case .linkAdd, .linkSet, .linkDelete: .link
         case .addressAdd, .addressDelete: .address
-        case .routeAdd, .routeDelete: .route
+        case .routeAdd, .routeDelete, .routeReplace: .route
+        case .ruleAdd, .ruleDelete: .rule
         case .neighborAdd, .neighborDelete: .neighbour
+        case .forwardingAdd, .forwardingDelete: .forwarding
         case .tableReplace, .tableDelete: .table
         case .elementsChange: .element
         case .sysctlSet: .sysctl

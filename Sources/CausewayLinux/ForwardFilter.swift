@@ -76,14 +76,17 @@ struct ForwardFilter {
     private static func hex(_ value: UInt32) -> String { "0x\(String(value, radix: 16))" }
 }
 
-/// iptables of one family in the calling thread's namespace: on nftables, on the old tables, or on both.
+/// Our entry of one family in the calling thread's namespace, wherever others filter: iptables on nftables, on the old
+/// tables, or on both, and firewalld.
 struct ForwardEntry {
     let family: IPFamily
     /// `iptables-nft`, …: those of the two that have a table `filter` here and a program to speak to it.
     private var tools: [String] = []
+    private let firewalld: FirewalldFilter?
 
-    init(_ family: IPFamily, nftables: [NetfilterSocket.TableName]) {
+    init(_ family: IPFamily, nftables: [NetfilterSocket.TableName], firewalld: FirewalldFilter? = nil) {
         self.family = family
+        self.firewalld = firewalld
         let name = family == .ip ? "iptables" : "ip6tables"
         if nftables.contains(.init(family: family == .ip ? .ip : .ip6, name: "filter")) {
             tools += Self.installed("\(name)-nft", else: name)
@@ -105,6 +108,10 @@ struct ForwardEntry {
             if !filter.hasEntry && filter.isFiltering { return .missing }
             if filter.hasEntry { state = .present }
         }
+        if let firewalld, firewalld.isFiltering {
+            guard firewalld.hasEntry(family) else { return .missing }
+            state = .present
+        }
         return state
     }
 
@@ -114,10 +121,17 @@ struct ForwardEntry {
             let filter = try filter(tool)
             if filter.isFiltering, !filter.hasEntry { try run(tool, filter.additions, step) }
         }
+        if let firewalld, !firewalld.hasEntry(family) { try run(firewalld.additions(family), step) }
     }
 
     func delete(step: String) throws(KernelError) {
         for tool in tools { try run(tool, try filter(tool).deletions, step) }
+        if let firewalld { try run(firewalld.deletions(family), step) }
+    }
+
+    private func run(_ commands: [String], _ step: String) throws(KernelError) {
+        guard !commands.isEmpty else { return }
+        try Nftables.run(commands.joined(separator: "\n") + "\n", step: step)
     }
 
     private func filter(_ tool: String) throws(KernelError) -> ForwardFilter {

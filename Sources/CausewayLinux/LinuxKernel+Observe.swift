@@ -22,20 +22,32 @@ struct Observation {
         } catch {
             throw error.kernelError("read namespace \(namespace)")
         }
+        for (name, link) in state.links where link.kind.isTunnel {
+            // Only what differs from the kernel's own choice is told.
+            if try ChecksumOffload.isOn(name) == false { state.links[name]?.checksumOffload = false }
+        }
         if parts.contains(.tables) { state.tables = try NftTables(memory: memory).read(socket) }
         if !parts.isDisjoint(with: [.links, .sysctls]) {
             for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
         }
-        if scope == .host, parts.contains(.forward) { state.forwardAccepts = try forwardAccepts(tables) }
+        if scope == .host, parts.contains(.forward) { state.forwardAccepts = try forwardAccepts(tables, socket) }
         return state
     }
 
     /// Only our own table gives packets the mark that others are to accept: where nobody filters, there is something
     /// to accept as long as there is that table.
-    private func forwardAccepts(_ tables: [NetfilterSocket.TableName]) throws(KernelError) -> Set<IPFamily> {
+    private func forwardAccepts(
+        _ tables: [NetfilterSocket.TableName], _ socket: NetfilterSocket
+    ) throws(KernelError) -> Set<IPFamily> {
+        let firewalld: FirewalldFilter?
+        do throws(NetlinkError) {
+            firewalld = try FirewalldFilter(socket, among: tables)
+        } catch {
+            throw error.kernelError("read firewalld's rules in namespace \(namespace)")
+        }
         var families: Set<IPFamily> = []
         for family in IPFamily.allCases {
-            switch try ForwardEntry(family, nftables: tables).state() {
+            switch try ForwardEntry(family, nftables: tables, firewalld: firewalld).state() {
             case .present: families.insert(family)
             case .missing: break
             case .notFiltered:
@@ -54,6 +66,12 @@ struct Observation {
         let ours = links.filter { scope.owns(link: $0.name) }
         let indices = Set(ours.map(\.index))
         for link in ours { state.links[link.name] = try self.link(link, socket) }
+        for link in ours where link.kind == "vxlan" {
+            for entry in try socket.forwarding(linkIndex: link.index) where entry.isPermanent {
+                state.forwarding.insert(
+                    Rtnl.ForwardingEntry(link: link.name, address: entry.address, destination: entry.destination))
+            }
+        }
 
         for address in try socket.addresses() where indices.contains(address.linkIndex) {
             let link = names[address.linkIndex] ?? ""
@@ -64,6 +82,7 @@ struct Observation {
             for route in try socket.routes(family, protocol: Rtnl.causewayProtocol) {
                 state.routes.formUnion(route.routes(names: names).map(\.asDesired))
             }
+            state.rules.formUnion(try socket.rules(family).filter { $0.protocol == Rtnl.causewayProtocol })
         }
         for neighbor in try socket.neighbors() where indices.contains(neighbor.linkIndex) && neighbor.isPermanent {
             guard let address = neighbor.address, let link = names[neighbor.linkIndex] else { continue }
@@ -109,6 +128,10 @@ struct Observation {
             return nil
         }
     }
+}
+
+extension Rtnl.Link.Kind {
+    fileprivate var isTunnel: Bool { if case .vxlan = self { true } else { false } }
 }
 
 extension Rtnl.Route {

@@ -24,6 +24,13 @@ struct StepTaker {
             if let why = route.whyNotFaithful { throw NetlinkError(.refused, errno: EINVAL, detail: why) }
             try request(self.route(RTM.newRoute, route))
         case .routeDelete(let route): try request(self.route(RTM.deleteRoute, route))
+        case .routeReplace(let route, _):
+            if let why = route.whyNotFaithful { throw NetlinkError(.refused, errno: EINVAL, detail: why) }
+            try request(self.route(RTM.newRoute, route, replacing: true))
+        case .ruleAdd(let rule): try request(self.rule(RTM.newRule, rule))
+        case .ruleDelete(let rule): try request(self.rule(RTM.deleteRule, rule))
+        case .forwardingAdd(let entry): try request(forwarding(RTM.newNeighbor, entry))
+        case .forwardingDelete(let entry): try request(forwarding(RTM.deleteNeighbor, entry))
         case .neighborAdd(let neighbor): try add(neighbor)
         case .neighborDelete(let neighbor):
             try request(.neighborDelete(neighbor, linkIndex: try index(neighbor.link)))
@@ -33,9 +40,12 @@ struct StepTaker {
         return true
     }
 
-    /// Takes any other step.
+    /// Takes any other step, and the part of a link's that rtnetlink does not know.
     func takeOtherwise(_ step: Plan.Step) throws(KernelError) {
         switch step {
+        case .linkAdd(let link) where link.checksumOffload == false: try ChecksumOffload.set(false, of: link.name)
+        case .linkSet(let link, let old) where link.checksumOffload != old.checksumOffload:
+            try ChecksumOffload.set(link.checksumOffload ?? true, of: link.name)
         case .sysctlSet(let name, let value): try Sysctl.write(name, value)
         case .forwardAcceptAdd(let family): try entry(family).add(step: text)
         case .forwardAcceptDelete(let family): try entry(family).delete(step: text)
@@ -45,7 +55,9 @@ struct StepTaker {
 
     private func entry(_ family: IPFamily) throws(KernelError) -> ForwardEntry {
         do throws(NetlinkError) {
-            return ForwardEntry(family, nftables: try NetfilterSocket().tables())
+            let socket = try NetfilterSocket()
+            let tables = try socket.tables()
+            return ForwardEntry(family, nftables: tables, firewalld: try FirewalldFilter(socket, among: tables))
         } catch {
             throw error.kernelError(text)
         }
@@ -93,10 +105,25 @@ struct StepTaker {
         .address(type, address.address, linkIndex: try index(address.link))
     }
 
-    private func route(_ type: UInt16, _ route: Rtnl.Route) throws(NetlinkError) -> NetlinkWriter {
+    private func forwarding(
+        _ type: UInt16, _ entry: Rtnl.ForwardingEntry
+    ) throws(NetlinkError) -> NetlinkWriter {
+        .forwarding(type, entry, linkIndex: try index(entry.link))
+    }
+
+    private func rule(_ type: UInt16, _ rule: NamespaceState.PolicyRule) throws(NetlinkError) -> NetlinkWriter {
+        guard let message = NetlinkWriter.rule(type, rule) else {
+            throw NetlinkError(.refused, errno: EINVAL, detail: "no rule has the action '\(rule.action)'")
+        }
+        return message
+    }
+
+    private func route(
+        _ type: UInt16, _ route: Rtnl.Route, replacing: Bool = false
+    ) throws(NetlinkError) -> NetlinkWriter {
         var index: UInt32?
         if let link = route.link { index = try self.index(link) }
-        return .route(type, route, linkIndex: index)
+        return .route(type, route, linkIndex: index, replacing: replacing)
     }
 
     /// Takes the place of an entry that the kernel has learned, never of one that somebody has set.

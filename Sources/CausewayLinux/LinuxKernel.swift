@@ -57,7 +57,9 @@ package struct LinuxKernel: Kernel {
             if try NftStep(step: step, memory: memory).take() { return }
             let text = "\(step)"
             do throws(NetlinkError) {
-                if try StepTaker(text: text, directory: directory).takeOverRoute(step) { return }
+                if try StepTaker(text: text, directory: directory).takeOverRoute(step), step.kind != .link {
+                    return
+                }
             } catch {
                 throw error.kernelError(text, advice: step.advice(error.errno))
             }

@@ -96,6 +96,9 @@ extension SwarmManager: NodeDispatch {
         log.info("node \(nodeID) has left")
     }
 
+    /// What a node was last assigned, if it has heard anything.
+    package func assigned(to node: Swarm.ID) -> NodeAssignment? { published[node] }
+
     /// How each node reaches its peers, as they last said; of nodes whose session is open.
     package func observations() -> [Swarm.ID: [PeerObservation]] {
         sessions.observations.merging(localObservations.map { [$0.key: $0.value] } ?? [:]) { _, own in own }

@@ -49,7 +49,8 @@ package struct NodeCredentials: Hashable, Codable, Sendable {
             return try JSONDecoder().decode(NodeCredentials.self, from: data)
         } catch {
             throw SwarmError(
-                .internal, "\(path(in: folder)) does not hold a node's credentials: \(error); leave the swarm and join anew")
+                .internal,
+                "\(path(in: folder)) does not hold a node's credentials: \(error); leave the swarm and join anew")
         }
     }
 

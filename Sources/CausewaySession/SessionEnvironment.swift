@@ -74,7 +74,8 @@ package struct Backoff: Hashable, Sendable {
 
     /// `attempt` counts from 0; `chance` is from 0 to 1.
     package func wait(attempt: Int, chance: Double) -> Nanoseconds {
-        let full = min(Double(first.rawValue) * Double(UInt64(1) << UInt64(min(max(attempt, 0), 30))), Double(longest.rawValue))
+        let full = min(
+            Double(first.rawValue) * Double(UInt64(1) << UInt64(min(max(attempt, 0), 30))), Double(longest.rawValue))
         return Nanoseconds(Int64(full * (0.5 + 0.5 * min(max(chance, 0), 1))))
     }
 }

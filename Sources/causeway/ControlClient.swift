@@ -1,3 +1,4 @@
+import CausewayKernel
 import Foundation
 import Glibc
 
@@ -23,11 +24,18 @@ struct ControlClient {
         /// What the kernel refused, and why.
         var failures: [String]
         var repairs: Int
+        /// `manager`, `worker`, or `none`.
+        var role: String
+        /// The revision that the kernel agrees with; absent before the first one.
+        var applied: UInt64?
     }
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }
 
     func status() throws -> Status { try get("/status") }
+
+    /// The inventories of the daemon's node and, if it is a manager, of the others.
+    func inventories() throws -> [Inventory] { try get("/inventories") }
 
     /// Whether somebody listens.
     var isAnswered: Bool {

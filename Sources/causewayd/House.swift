@@ -37,7 +37,7 @@ struct House: Sendable {
             stateDirectory: settings.stateDirectory, namespaceDirectory: settings.namespaceDirectory, places: places,
             logger: labelled("node"))
         let runtime = DockerRuntime(
-            engine: engine, nodeHostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
+            engine: engine, nodeHostname: settings.nodeName,
             directory: settings.runDirectory, places: places, logger: labelled("containers"))
         let keeper = KeeperClient(settings.keeper, log: labelled("keeper"))
         await keeper.find()
@@ -45,10 +45,13 @@ struct House: Sendable {
         let outside = Outside.environment(settings, nodeID: nodeID, engine: engine, runtime: runtime, keeper: keeper)
         let manager = SwarmManager(store: store, environment: outside, logger: labelled("manager"))
         let session = SessionEnvironment(now: { .now }, logger: labelled("session"))
-        let role = NodeRole(
-            manager: manager, host: .init(nodeID: nodeID, outside), folder: settings.stateDirectory,
-            environment: session)
         let door = ManagerDoor(store: store, manager: manager, nodeID: nodeID, environment: session)
+        let inventories = Inventories(
+            manager: manager, door: door, nodeID: nodeID,
+            reader: InventoryReader(settings, hostname: settings.nodeName))
+        let role = NodeRole(
+            manager: manager, host: .init(nodeID: nodeID, outside, answer: { try await inventories.answer($0) }),
+            folder: settings.stateDirectory, environment: session)
         let memory = PeerMemoryFile(stateDirectory: settings.stateDirectory)
         let peers = PeerWatch(
             prober: try await PeerProber.open(device: Tunnel.linkName), logger: labelled("peers"),
@@ -67,6 +70,7 @@ struct House: Sendable {
 
         var surface = EngineServer.Configuration(socketPath: settings.socket)
         surface.version = Release.version
+        surface.hostname = settings.hostname
         surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         let api = EngineServer(
             surface, control: manager, membership: role, containers: manager, engine: engine,
@@ -85,9 +89,9 @@ struct House: Sendable {
             plan: {
                 try await agent.plan().map { .init(namespace: $0.namespace, steps: $0.plan.steps.map(\.description)) }
             },
-            status: { await agent.report() },
+            status: { await agent.report(await role.membership()) },
             starting: { (id) async throws(SwarmError) in try await attached.starting(id) },
-            metrics: { await metrics.page() })
+            inventories: { try await inventories.all() }, metrics: { await metrics.page() })
 
         try await role.resume()
         if await !role.isInSwarm() { try await agent.cleanUp() }
@@ -152,10 +156,11 @@ struct Part: Service {
 
 extension Agent {
     /// How this node stands, for the `causeway` command.
-    fileprivate func report() -> ControlServer.Status {
+    fileprivate func report(_ membership: Membership) -> ControlServer.Status {
         let (revision, failures) = status()
+        let role = membership.isManager ? "manager" : membership.state == .inactive ? "none" : "worker"
         return ControlServer.Status(
-            revision: revision, failures: failures, repairs: repairs.total,
-            peers: peerStatus().map { .init(hostname: $0.hostname, $0.observation) })
+            revision: revision, failures: failures, repairs: repairs.total, role: role,
+            applied: appliedRevision, peers: peerStatus().map { .init(hostname: $0.hostname, $0.observation) })
     }
 }

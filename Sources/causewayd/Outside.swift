@@ -81,7 +81,7 @@ enum Outside {
         let info: EngineInfo? = try? await engine.get("/info")
         let labels = (info?.labels ?? []).map { $0.split(separator: "=", maxSplits: 1) }
         return Swarm.Node.Description(
-            hostname: settings.hostname.isEmpty ? HostFacts.hostname : settings.hostname,
+            hostname: settings.nodeName,
             architecture: HostFacts.architecture, nanoCPUs: host?.nanoCPUs ?? 0, memoryBytes: host?.memoryBytes ?? 0,
             engineVersion: info?.serverVersion ?? "",
             engineLabels: labels.reduce(into: [:]) { $0[String($1[0])] = $1.count > 1 ? String($1[1]) : "" })

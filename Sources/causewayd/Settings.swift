@@ -32,6 +32,9 @@ struct Settings: Sendable {
     /// Where `/metrics` is served beside the control socket; `nil`: nowhere.
     var metricsAddress: ListenAddress?
 
+    /// What this node is called.
+    var nodeName: String { hostname.isEmpty ? HostFacts.hostname : hostname }
+
     var storePath: String { "\(stateDirectory)/swarm.sqlite" }
 
     /// Reads all three sources.

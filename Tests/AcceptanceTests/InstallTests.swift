@@ -90,6 +90,9 @@ extension Acceptance {
                 export DOCKER_HOST=unix:///run/causeway/docker.sock
                 docker swarm init --advertise-addr 198.51.100.2 >/dev/null
                 unset DOCKER_HOST
+                # The part of firewalld's table that has an entry of ours in it.
+                nft 'add table inet firewalld; add chain inet firewalld filter_FORWARD_POLICIES_post'
+                wait_for "the entry" 10 sh -c 'nft list table inet firewalld | grep -q causeway'
 
                 systemctl stop causewayd
                 rm /usr/local/bin/causewayd
@@ -100,6 +103,8 @@ extension Acceptance {
                 grep -q 'left: table inet causeway' /run/own/said || { cat /run/own/said; exit 1; }
                 [ "$(jq -c . /etc/docker/daemon.json)" = '{"debug":true}' ]
                 ! nft list table inet causeway 2>/dev/null
+                nft list table inet firewalld >/run/own/firewalld
+                ! grep -q causeway /run/own/firewalld
                 [ ! -e /var/lib/causeway ]
                 [ ! -e /etc/systemd/system/causewayd.service ]
                 echo as it should be

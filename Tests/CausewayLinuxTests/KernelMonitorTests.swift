@@ -69,6 +69,22 @@ struct `Kernel monitor` {
         #expect(await tells(.host, .forward))
     }
 
+    @Test func `of firewalld's table only what may take our entry away is told`() async throws {
+        let chains = "add chain inet firewalld filter_FORWARD; add chain inet firewalld filter_INPUT"
+        try await host.shell("nft 'add table inet firewalld; \(chains)'")
+        #expect(await tells(.host, .forward))
+        try await host.shell(
+            """
+            nft 'add set inet firewalld s { type ipv4_addr; }; add element inet firewalld s { 192.0.2.1 }'
+            nft 'add rule inet firewalld filter_INPUT ip saddr @s drop; flush chain inet firewalld filter_INPUT'
+            """)
+        #expect(try await told().isEmpty)
+        try await host.shell("nft 'insert rule inet firewalld filter_FORWARD ct mark 7 drop'")
+        #expect(await tells(.host, .forward))
+        try await host.shell("nft 'delete table inet firewalld'")
+        #expect(await tells(.host, .forward))
+    }
+
     @Test func `what others do with what is theirs is not told`() async throws {
         try await host.shell(
             """

@@ -1,4 +1,5 @@
 import CausewayModel
+import FoundationEssentials
 import Glibc
 import Hummingbird
 import Logging
@@ -7,7 +8,7 @@ import NIOCore
 /// Answers the `causeway` command on a unix socket of its own: what the agent would change, and how it stands.
 ///
 /// Apart from Docker's API, because these are not Docker's words. Routes: `GET /plan`, `GET /status`, both JSON;
-/// `GET /metrics`, for Prometheus. And
+/// `GET /inventories`, those of all nodes that this one can speak for; `GET /metrics`, for Prometheus. And
 /// `POST /containers/ID/start`, by which `causeway-oci` says that a container is about to run: 204, 404 for one that is
 /// not on our networks, 409 with the reason as text when it may not run now.
 package struct ControlServer: Sendable {
@@ -53,13 +54,22 @@ package struct ControlServer: Sendable {
         package var failures: [String]
         /// Steps taken because somebody else had changed something.
         package var repairs: Int
+        /// `manager`, `worker`, or `none`.
+        package var role: String
+        /// The revision that the kernel agrees with; absent before the first one.
+        package var applied: UInt64?
         /// The other nodes; sorted by their numbers.
         package var peers: [PeerStatus]
 
-        package init(revision: UInt64?, failures: [String], repairs: Int, peers: [PeerStatus] = []) {
+        package init(
+            revision: UInt64?, failures: [String], repairs: Int, role: String, applied: UInt64?,
+            peers: [PeerStatus] = []
+        ) {
             self.revision = revision
             self.failures = failures
             self.repairs = repairs
+            self.role = role
+            self.applied = applied
             self.peers = peers
         }
     }
@@ -70,19 +80,21 @@ package struct ControlServer: Sendable {
     private let status: @Sendable () async -> Status
     private let starting: @Sendable (String) async throws(SwarmError) -> Bool
 
+    private let inventories: (@Sendable () async throws -> Data)?
     private let metrics: (@Sendable () async -> String)?
 
     package init(
         socketPath: String, logger: Logger, plan: @escaping @Sendable () async throws -> [NamespacePlan],
         status: @escaping @Sendable () async -> Status,
         starting: @escaping @Sendable (String) async throws(SwarmError) -> Bool = { _ in false },
-        metrics: (@Sendable () async -> String)? = nil
+        inventories: (@Sendable () async throws -> Data)? = nil, metrics: (@Sendable () async -> String)? = nil
     ) {
         self.socketPath = socketPath
         self.logger = logger
         self.plan = plan
         self.status = status
         self.starting = starting
+        self.inventories = inventories
         self.metrics = metrics
     }
 
@@ -99,6 +111,15 @@ package struct ControlServer: Sendable {
             }
         }
         router.get("status") { _, _ in try Self.json(await status()) }
+        if let inventories {
+            router.get("inventories") { _, _ in
+                do {
+                    return Self.json(ByteBuffer(bytes: try await inventories()))
+                } catch {
+                    throw HTTPError(.internalServerError, message: "\(error)")
+                }
+            }
+        }
         let starting = starting
         router.post("containers/:id/start") { _, context in
             do throws(SwarmError) {
@@ -125,8 +146,10 @@ package struct ControlServer: Sendable {
     }
 
     private static func json(_ value: some Encodable) throws -> Response {
-        let body = try JSON.bytes(value)
-        return Response(
-            status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: body))
+        json(try JSON.bytes(value))
+    }
+
+    private static func json(_ body: ByteBuffer) -> Response {
+        Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: body))
     }
 }

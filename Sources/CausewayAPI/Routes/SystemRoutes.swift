@@ -8,6 +8,8 @@ struct SystemRoutes: Sendable {
     let backends: Backends
     /// Causeway's own version, for people.
     let causewayVersion: String
+    /// What the node is called; empty: as the engine says.
+    let hostname: String
 
     var routes: [Route] {
         [
@@ -59,6 +61,7 @@ struct SystemRoutes: Sendable {
         var reply: JSONValue = try await askingEngine { () async throws(EngineError) in
             try await backends.engine.get("/info")
         }
+        if !hostname.isEmpty { reply["Name"] = .string(hostname) }
         reply["Swarm"] = try await swarmState()
         return try .json(reply)
     }

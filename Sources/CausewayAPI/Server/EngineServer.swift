@@ -17,6 +17,8 @@ package final class EngineServer: Sendable {
         package var group = "docker"
         /// Causeway's own version, shown by `docker version`.
         package var version = Release.version
+        /// What the node is called, if not as Docker Engine's host.
+        package var hostname = ""
         /// The largest body of a call of ours.
         package var bodyLimit = 16 << 20
         /// Where the `/etc/hosts` of containers on networks of ours are kept.
@@ -57,7 +59,9 @@ package final class EngineServer: Sendable {
         let facts = ContainerFacts(engine: engine)
         let events = NetworkEvents()
         let all =
-            SystemRoutes(backends: backends, causewayVersion: configuration.version).routes
+            SystemRoutes(
+                backends: backends, causewayVersion: configuration.version, hostname: configuration.hostname
+            ).routes
             + SwarmRoutes(backends: backends).routes
             + NodeRoutes(backends: backends).routes
             + NetworkRoutes(backends: backends).routes

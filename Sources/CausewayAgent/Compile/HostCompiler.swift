@@ -9,7 +9,10 @@ struct HostCompiler {
     /// What does not belong to a task; without the table.
     func ground() -> KernelState {
         var state = KernelState()
-        state.routes = Set(unreachableSubnets)
+        state.links[Rtnl.goneLink] = Rtnl.Link(
+            name: Rtnl.goneLink, kind: .bridge, mtu: facts.mtu, alias: "addresses of networks that no task has")
+        state.routes = subnets
+        state.rules = PolicyRules.all(peers: [])
         state.sysctls = sysctls
         state.forwardAccepts = [.ip, .ip6]
         return state
@@ -23,7 +26,9 @@ struct HostCompiler {
             address: TaskPlace.gatewayMACAddress, mtu: facts.mtu, isUp: true, alias: place.title)
         for address in place.addresses {
             state.routes.insert(
-                Rtnl.Route(destination: CIDR(host: address), link: place.link, scope: scope(of: address)))
+                Rtnl.Route(
+                    destination: CIDR(host: address), link: place.link, table: Rtnl.taskTable,
+                    scope: scope(of: address.family)))
             state.neighbors.insert(
                 Rtnl.Neighbor(link: place.link, destination: address, address: place.macAddress))
         }
@@ -31,13 +36,22 @@ struct HostCompiler {
     }
 
     /// rtnetlink gives a route without a gateway link scope in IPv4, and global scope in IPv6.
-    private func scope(of address: IPAddress) -> Rtnl.Route.Scope { address.family == .ip ? .link : .global }
+    private func scope(of family: IPFamily) -> Rtnl.Route.Scope { family == .ip ? .link : .global }
 
     /// What no task holds is nowhere: a packet to it must not follow the default route out of the host.
-    private var unreachableSubnets: [Rtnl.Route] {
-        assignment.networks.flatMap(\.subnets).map { subnet in
-            Rtnl.Route(kind: .unreachable, destination: subnet.subnet.network, metric: 1024)
-        }
+    ///
+    /// It goes to a link without an end, so that it passes our rules, which answer it as a host would that has no such
+    /// program. Should that link be away, the kernel says that there is no such host.
+    private var subnets: Set<Rtnl.Route> {
+        Set(
+            assignment.networks.flatMap(\.subnets).map(\.subnet.network).flatMap { subnet in
+                [
+                    Rtnl.Route(
+                        destination: subnet, link: Rtnl.goneLink, table: Rtnl.taskTable, metric: 512,
+                        scope: scope(of: subnet.family)),
+                    Rtnl.Route(kind: .unreachable, destination: subnet, table: Rtnl.taskTable, metric: 1024),
+                ]
+            })
     }
 
     private var sysctls: [String: String] {

@@ -5,13 +5,17 @@ import CausewayModel
 struct HostRules {
     /// The source given to a task that reaches itself.
     let hairpinSource: [IPFamily: IPAddress]
+    /// The port of the tunnel; absent for a node that is alone.
+    var tunnelPort: UInt16?
 
     func chains() -> [Nft.Chain] {
         [
             sourceCheck, sourcesOfTask, prerouting, output, input, outputFilter, forward, taskTraffic, toTask, fromTask,
-            accepted, postrouting,
-        ] + scopeChains
+            accepted, gone, postrouting,
+        ] + scopeChains + tunnelChains
     }
+
+    var hasTunnel: Bool { tunnelPort != nil }
 
     // MARK: base chains
 
@@ -21,7 +25,7 @@ struct HostRules {
     private var sourceCheck: Nft.Chain {
         Nft.Chain(
             name: "source_check", base: .init(.filter, .prerouting, priority: -300),
-            rules: [Nft.Rule([fromTaskLink, .verdict(.goto("sources_of_task"))])])
+            rules: tunnelSources + [Nft.Rule([fromTaskLink, .verdict(.goto("sources_of_task"))])] + outerSources)
     }
 
     private var sourcesOfTask: Nft.Chain {
@@ -46,7 +50,7 @@ struct HostRules {
     private var prerouting: Nft.Chain {
         Nft.Chain(
             name: "prerouting", base: .init(.nat, .prerouting, priority: -100),
-            rules: [Nft.Rule([isToHost, .verdict(.jump("published"))])] + virtualRules
+            rules: alreadyTranslated + [Nft.Rule([isToHost, .verdict(.jump("published"))])] + virtualRules
                 + IPFamily.allCases.flatMap { family in
                     refusals(
                         [fromTaskLink, .match(destination(family), .equal, .value(.set(SetNames(family).virtual)))],
@@ -69,7 +73,7 @@ struct HostRules {
     private var input: Nft.Chain {
         Nft.Chain(
             name: "input", base: .init(.filter, .input, priority: -5),
-            rules: notLoopback.map {
+            rules: tunnelInput + notLoopback.map {
                 Nft.Rule([
                     $0, stateIs("new"), .match(Self.port, .equal, .value(.set(SetNames.ports))),
                     .verdict(.goto("unanswered")),
@@ -89,7 +93,7 @@ struct HostRules {
     private var outputFilter: Nft.Chain {
         Nft.Chain(
             name: "output_filter", base: .init(.filter, .output, priority: -5),
-            rules: IPFamily.allCases.flatMap { family in
+            rules: [toGone] + IPFamily.allCases.flatMap { family in
                 let names = SetNames(family)
                 let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
                 return [
@@ -114,7 +118,7 @@ struct HostRules {
     private var postrouting: Nft.Chain {
         Nft.Chain(
             name: "postrouting", base: .init(.nat, .postrouting, priority: 100),
-            rules: IPFamily.allCases.flatMap { family in
+            rules: selfThroughPeer + IPFamily.allCases.flatMap { family in
                 let names = SetNames(family)
                 return [
                     Nft.Rule(
@@ -143,21 +147,23 @@ struct HostRules {
         Nft.Chain(
             name: "task_traffic",
             rules: [
+                toGone,
                 Nft.Rule([stateIs("established"), .verdict(.goto("accepted"))]),
                 Nft.Rule(
                     [stateIs("invalid"), .counter(), .verdict(.drop)], comment: "no connection it could belong to"),
                 Nft.Rule([stateIs("related"), .verdict(.goto("accepted"))]),
                 Nft.Rule([toTaskLink, .verdict(.goto("to_task"))]),
-                Nft.Rule([.verdict(.goto("from_task"))]),
-            ])
+            ] + throughPeer + [Nft.Rule([.verdict(.goto("from_task"))])])
     }
 
     private var toTask: Nft.Chain {
         Nft.Chain(
             name: "to_task",
-            rules: IPFamily.allCases.map { family in
-                Nft.Rule([isTranslated, isTarget(family), .verdict(.goto("accepted"))], comment: "published")
-            }
+            rules: notHere
+                + IPFamily.allCases.map { family in
+                    Nft.Rule([isTranslated, isTarget(family), .verdict(.goto("accepted"))], comment: "published")
+                }
+                + publishedByPeer
                 + IPFamily.allCases.map { family in
                     Nft.Rule(
                         [
@@ -204,6 +210,15 @@ struct HostRules {
             ])
     }
 
+    /// An address of ours that no task has: before anything else, for a connection to it may have been there.
+    private var toGone: Nft.Rule {
+        Nft.Rule([.match(.meta("oifname"), .equal, .value(.name(Rtnl.goneLink))), .verdict(.goto("gone"))])
+    }
+
+    private var gone: Nft.Chain {
+        Nft.Chain(name: "gone", rules: refusals([], comment: "no task has this address"))
+    }
+
     // MARK: parts
 
     private var virtualRules: [Nft.Rule] {
@@ -226,6 +241,7 @@ struct HostRules {
         ]
     }
 
+    /// The tunnel's link is one of these too: where that matters, it is asked for first.
     private var fromTaskLink: Nft.Expression {
         .match(.meta("iifname"), .equal, .value(.name(Rtnl.linkPrefix + "*")))
     }
@@ -234,17 +250,17 @@ struct HostRules {
         .match(.meta("oifname"), .equal, .value(.name(Rtnl.linkPrefix + "*")))
     }
 
-    private var isToHost: Nft.Expression { .match(.fib(["daddr"], "type"), .equal, .value(.name("local"))) }
+    var isToHost: Nft.Expression { .match(.fib(["daddr"], "type"), .equal, .value(.name("local"))) }
 
     private var isTranslated: Nft.Expression { .match(.ct("status"), .in, .value(.name("dnat"))) }
 
-    private func isTarget(_ family: IPFamily) -> Nft.Expression {
+    func isTarget(_ family: IPFamily) -> Nft.Expression {
         .match(
             .concatenation([destination(family), .meta("l4proto"), .payload("th", "dport")]), .equal,
             .value(.set(SetNames(family).targets)))
     }
 
-    private func stateIs(_ state: String) -> Nft.Expression { .match(.ct("state"), .in, .value(.name(state))) }
+    func stateIs(_ state: String) -> Nft.Expression { .match(.ct("state"), .in, .value(.name(state))) }
 
     func source(_ family: IPFamily) -> Nft.Operand { .payload(family.rawValue, "saddr") }
 

@@ -9,8 +9,11 @@ struct HostTable {
     let networks: [Swarm.Network]
     let uniqueLocalPrefix: CIDR
     let nodeID: Swarm.ID
+    /// The port of the tunnel; absent for a node that is alone.
+    let tunnelPort: UInt16?
 
-    init(_ assignment: NodeAssignment) {
+    init(_ assignment: NodeAssignment, tunnelPort: UInt16? = nil) {
+        self.tunnelPort = tunnelPort
         networks = assignment.networks
         uniqueLocalPrefix = assignment.uniqueLocalPrefix
         nodeID = assignment.nodeID
@@ -21,8 +24,9 @@ struct HostTable {
         Nft.Table(
             family: .inet, name: KernelState.tableName,
             sets: IPFamily.allCases.flatMap { sets($0) }
-                + [Nft.Set(name: SetNames.ports, key: [.inetProtocol, .inetService])] + ScopeSets([]).sets,
-            chains: HostRules(hairpinSource: hairpinSource).chains())
+                + [Nft.Set(name: SetNames.ports, key: [.inetProtocol, .inetService])] + ScopeSets([]).sets
+                + (tunnelPort == nil ? [] : TunnelSets.sets),
+            chains: HostRules(hairpinSource: hairpinSource, tunnelPort: tunnelPort).chains())
     }
 
     /// What a task that reaches itself sees as its client: nobody's address, so that the answer comes back to us.

@@ -6,13 +6,20 @@ extension PiecewiseCompiler {
     struct Makers {
         let host: HostCompiler
         let table: HostTable
+        /// Absent for a node that is alone.
+        let tunnel: TunnelCompiler?
+        let ways: [Swarm.ID: TunnelCompiler.Way]
         private let ingress: Set<Swarm.ID>
         private let nodeID: Swarm.ID
         private let facts: NodeFacts
 
+        var offloadsTunnel: Bool { facts.tunnelOffload }
+
         init(_ assignment: NodeAssignment, _ facts: NodeFacts) {
             host = HostCompiler(assignment: assignment, facts: facts)
-            table = HostTable(assignment)
+            tunnel = TunnelCompiler(assignment, facts: facts)
+            ways = tunnel?.ways(assignment.peers, facts) ?? [:]
+            table = HostTable(assignment, tunnelPort: tunnel?.tunnel.port)
             ingress = Set(assignment.networks.filter(\.spec.isIngress).map(\.id))
             nodeID = assignment.nodeID
             self.facts = facts
@@ -33,6 +40,24 @@ extension PiecewiseCompiler {
                 inside: TaskCompiler(place: place, facts: facts).state())
         }
 
+        func part(of way: TunnelCompiler.Way) -> PeerPart? {
+            tunnel.map { PeerPart(way: way, table: $0.tablePart(of: way.peer), host: $0.part(of: way)) }
+        }
+
+        /// The routes to what another node has; none where it is this node's, or the node is not known.
+        func routes(to place: PlacedAddresses) -> Set<Rtnl.Route> {
+            guard place.nodeID != nodeID, let tunnel, let way = ways[place.nodeID] else { return [] }
+            return tunnel.routes(to: place, by: way)
+        }
+
+        /// All of the host that belongs to no task, no service and no peer.
+        func ground() -> KernelState {
+            var state = host.ground()
+            if let tunnel { state.insert(tunnel.ground(offload: facts.tunnelOffload)) }
+            state.rules = PolicyRules.all(peers: ways.values.map(\.peer.number))
+            return state
+        }
+
         /// Sorted by identifier.
         func places(of assignment: NodeAssignment) -> [TaskPlace] {
             let tasks = assignment.tasks.filter { AssignmentCompiler.needsNamespace($0) }
@@ -45,19 +70,36 @@ extension PiecewiseCompiler {
 
 extension DesiredNode {
     mutating func insert(_ part: PiecewiseCompiler.PlacePart) {
-        host.links.merge(part.host.links) { _, new in new }
-        host.routes.formUnion(part.host.routes)
-        host.neighbors.formUnion(part.host.neighbors)
+        host.insert(part.host)
         namespaces[part.place.namespace] = part.inside
         namespaceOfTask[part.place.id] = part.place.namespace
     }
 
     mutating func remove(_ part: PiecewiseCompiler.PlacePart) {
-        for link in part.host.links.keys { host.links[link] = nil }
-        host.routes.subtract(part.host.routes)
-        host.neighbors.subtract(part.host.neighbors)
+        host.remove(part.host)
         namespaces[part.place.namespace] = nil
         namespaceOfTask[part.place.id] = nil
+    }
+}
+
+extension KernelState {
+    /// Puts in a piece of the whole; tables and policy rules are of one piece.
+    mutating func insert(_ part: KernelState) {
+        links.merge(part.links) { _, new in new }
+        addresses.formUnion(part.addresses)
+        routes.formUnion(part.routes)
+        neighbors.formUnion(part.neighbors)
+        forwarding.formUnion(part.forwarding)
+        sysctls.merge(part.sysctls) { _, new in new }
+    }
+
+    mutating func remove(_ part: KernelState) {
+        for link in part.links.keys { links[link] = nil }
+        addresses.subtract(part.addresses)
+        routes.subtract(part.routes)
+        neighbors.subtract(part.neighbors)
+        forwarding.subtract(part.forwarding)
+        for name in part.sysctls.keys { sysctls[name] = nil }
     }
 }
 

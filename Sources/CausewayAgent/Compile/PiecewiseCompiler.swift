@@ -22,12 +22,22 @@ package struct PiecewiseCompiler: Sendable {
         var inside: KernelState
     }
 
-    private struct Memory: Sendable {
+    /// What a peer puts into the node.
+    struct PeerPart: Sendable {
+        var way: TunnelCompiler.Way
+        var table: TablePart
+        var host: KernelState
+    }
+
+    struct Memory: Sendable {
         var assignment: NodeAssignment
         var facts: NodeFacts
         var desired: DesiredNode
         var services: [Swarm.ID: ServicePart]
         var places: [Swarm.ID: PlacePart]
+        var peers: [Swarm.ID: PeerPart]
+        /// To what other nodes have, by task or container.
+        var routes: [Swarm.ID: Set<Rtnl.Route>]
         var names: NameCompiler
         /// Two pieces want the same key of a set: who gets it can only be told by looking at all.
         var hasConflict: Bool
@@ -39,10 +49,7 @@ package struct PiecewiseCompiler: Sendable {
 
     /// The desired state but for the names.
     package mutating func compile(_ assignment: NodeAssignment, facts: NodeFacts) -> DesiredNode {
-        if var known = memory.take(), !known.hasConflict, known.facts == facts,
-            known.assignment.networks == assignment.networks, known.assignment.nodeID == assignment.nodeID,
-            known.assignment.uniqueLocalPrefix == assignment.uniqueLocalPrefix, advance(&known, to: assignment)
-        {
+        if var known = memory.take(), known.hasSameGround(as: assignment, facts), advance(&known, to: assignment, facts) {
             memory = known
             return known.desired
         }
@@ -66,26 +73,34 @@ package struct PiecewiseCompiler: Sendable {
         let makers = Makers(assignment, facts)
         let services = assignment.services.map(makers.part)
         let places = makers.places(of: assignment).map(makers.part)
+        let peers = makers.ways.values.sorted { $0.peer.number < $1.peer.number }.compactMap(makers.part)
+        let routes = assignment.places.map { ($0.id, makers.routes(to: $0)) }.filter { !$0.1.isEmpty }
         var desired = DesiredNode()
-        desired.host = makers.host.ground()
+        desired.host = makers.ground()
+        for peer in peers { desired.host.insert(peer.host) }
+        for (_, routes) in routes { desired.host.routes.formUnion(routes) }
         for place in places { desired.insert(place) }
         desired.publishedPorts = Set(services.flatMap(\.ports))
         var table = makers.table.empty()
-        let conflict = table.fill([makers.table.partOfNetworks()] + places.map(\.table) + services.map(\.table))
+        let conflict = table.fill(
+            [makers.table.partOfNetworks()] + peers.map(\.table) + places.map(\.table) + services.map(\.table))
         desired.host.tables = [table]
         return Memory(
             assignment: assignment, facts: facts, desired: desired,
             services: Dictionary(services.map { ($0.endpoint.id, $0) }) { first, _ in first },
             places: Dictionary(places.map { ($0.place.id, $0) }) { first, _ in first },
+            peers: Dictionary(peers.map { ($0.way.peer.id, $0) }) { first, _ in first },
+            routes: Dictionary(routes) { first, _ in first },
             names: NameCompiler(facts: facts), hasConflict: conflict)
     }
 
     // MARK: what is new
 
     /// - Returns: `false` when only a look at the whole can tell.
-    private func advance(_ known: inout Memory, to assignment: NodeAssignment) -> Bool {
-        let makers = Makers(assignment, known.facts)
+    private func advance(_ known: inout Memory, to assignment: NodeAssignment, _ facts: NodeFacts) -> Bool {
+        let makers = Makers(assignment, facts)
         var change = TableChange()
+        advanceTunnel(&known, to: assignment, makers, &change)
         for (old, new) in Self.changes(known.assignment.services, assignment.services) {
             let before = old.flatMap { known.services.removeValue(forKey: $0.id) }
             let after = new.map(makers.part)
@@ -109,6 +124,7 @@ package struct PiecewiseCompiler: Sendable {
             }
         }
         known.assignment = assignment
+        known.facts = facts
         return known.desired.host.tables[0].apply(change)
     }
 

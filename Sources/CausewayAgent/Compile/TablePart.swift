@@ -5,8 +5,8 @@ struct TablePart: Hashable, Sendable {
     /// By the set's name; each key once.
     private(set) var entries: [String: [Nft.Elements.Entry]] = [:]
 
-    mutating func add(_ set: String, _ key: [Nft.Value], comment: String? = nil) {
-        let element = Nft.Element(key: key, comment: comment).normalised(key: [], data: [])
+    mutating func add(_ set: String, _ key: [Nft.Value], data: [Nft.Value]? = nil, comment: String? = nil) {
+        let element = Nft.Element(key: key, data: data, comment: comment).normalised(key: [], data: [])
         guard entries[set]?.contains(where: { $0.key == element.key }) != true else { return }
         entries[set, default: []].append(.one(element))
     }

@@ -14,6 +14,13 @@ struct StepCheck {
         case .addressDelete(let address): try require(state.addresses.contains(address), .notFound, errno: 99)
         case .routeAdd(let route): try RouteCheck(check: self, route: route).run()
         case .routeDelete(let route): try require(state.routes.contains(route.normalised), .notFound, errno: 3)
+        case .routeReplace(let route, let old):
+            try require(state.routes.contains(old.normalised), .notFound, errno: 2)
+            try RouteCheck(check: without(old), route: route).run()
+        case .ruleAdd(let rule): try add(rule)
+        case .ruleDelete(let rule): try require(state.rules.contains(rule), .notFound, errno: 2)
+        case .forwardingAdd(let entry): try add(entry)
+        case .forwardingDelete(let entry): try require(state.forwarding.contains(entry), .notFound, errno: 2)
         case .neighborAdd(let neighbor):
             try requireLink(neighbor.link)
             let isTaken = state.neighbors.contains {
@@ -73,6 +80,33 @@ struct StepCheck {
                 && (address.address.family == .ip6 || $0.address.prefixLength == address.address.prefixLength)
         }
         try require(!isTaken, .alreadyExists, errno: 17, "address already assigned")
+    }
+
+    /// As if a route were not there.
+    private func without(_ route: Rtnl.Route) -> StepCheck {
+        var rest = state
+        rest.routes.remove(route.normalised)
+        return StepCheck(state: rest, step: step)
+    }
+
+    /// See fib_nl_newrule(): the same rule twice is refused, and so is a way back.
+    private func add(_ rule: NamespaceState.PolicyRule) throws(KernelError) {
+        try require(!state.rules.contains(rule), .alreadyExists, errno: 17)
+        guard rule.action == "goto" else { return }
+        try require((rule.target ?? 0) > rule.priority, .invalid, errno: 22, "backward goto not supported")
+    }
+
+    /// See vxlan_fdb_add(): an Ethernet address leads to one host.
+    private func add(_ entry: Rtnl.ForwardingEntry) throws(KernelError) {
+        try requireLink(entry.link)
+        if case .vxlan(_, let local, _) = state.links[entry.link]?.kind {
+            let isOfFamily = local.map { $0.family == entry.destination.family } ?? true
+            try require(isOfFamily, .invalid, errno: 97, "the tunnel's own address is of the other family")
+        } else {
+            try fail(.unsupported, errno: 95, "'\(entry.link)' is no tunnel")
+        }
+        let isTaken = state.forwarding.contains { $0.link == entry.link && $0.address == entry.address }
+        try require(!isTaken, .alreadyExists, errno: 17)
     }
 
     private func table(_ family: Nft.Family, _ name: String) throws(KernelError) -> Nft.Table {

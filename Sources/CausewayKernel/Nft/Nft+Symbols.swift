@@ -75,6 +75,7 @@ extension Nft.DataType {
         case .interfaceName: "iifname"
         case .mark: "meta mark"
         case .integer: "numgen random mod 2"
+        case .zone: "ct zone"
         case .verdict: "verdict"
         case .other: "other"
         }

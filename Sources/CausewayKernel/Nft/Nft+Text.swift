@@ -32,7 +32,7 @@ extension Nft.Set {
 
     /// `type …`, or `typeof …` where a type has no name that nft takes.
     private var typeText: String {
-        let isTypeof = (key + (data ?? [])).contains(.integer)
+        let isTypeof = (key + (data ?? [])).contains { $0 == .integer || $0 == .zone }
         func join(_ types: [Nft.DataType]) -> String {
             types.map { isTypeof ? $0.example : $0.rawValue }.joined(separator: " . ")
         }

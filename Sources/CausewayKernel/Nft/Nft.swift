@@ -34,6 +34,8 @@ package enum Nft {
         case mark = "mark"
         /// What `numgen` makes; nft can only declare it by `typeof`.
         case integer = "integer"
+        /// A conntrack zone, which nft lists as an integer too; declared by `typeof`.
+        case zone = "zone"
         case verdict = "verdict"
         case other = "other"
     }

@@ -12,6 +12,7 @@ extension Plan {
         builder.makeLinks()
         builder.setSysctls { $0 != nil }
         builder.addToLinks()
+        builder.addRules()
         builder.changeTables()
         builder.removeWhatIsLeft()
         builder.restoreWhatWentAlong()
@@ -87,12 +88,26 @@ private struct PlanBuilder {
         clearRoutes()
     }
 
-    /// Removes routes that the kernel would not tell from those to be added.
+    /// Removes routes that the kernel would not tell from those to be added, but for those that can be replaced.
     fileprivate mutating func clearRoutes() {
-        let routes = Set(missing(\.routes).map(\.identity))
-        for route in surplus(\.routes).sorted(by: PlanOrder.removal)
-        where routes.contains(route.identity) {
+        let routes = newRoutes
+        for route in surplus(\.routes).sorted(by: PlanOrder.removal) {
+            guard let new = routes[route.identity], !route.canBecome(new) else { continue }
             take(.routeDelete(route))
+        }
+    }
+
+    /// Those to be added, by what the kernel tells routes apart by.
+    private var newRoutes: [Rtnl.Route.Identity: Rtnl.Route] {
+        Dictionary(missing(\.routes).map { ($0.identity, $0) }) { first, _ in first }
+    }
+
+    /// A route that goes first leaves its packets to the next one, and that one may refuse them for good.
+    private mutating func replaceRoutes() {
+        let routes = newRoutes
+        guard !routes.isEmpty else { return }
+        for old in surplus(\.routes).sorted(by: PlanOrder.addition) {
+            if let new = routes[old.identity] { take(.routeReplace(new, from: old)) }
         }
     }
 
@@ -113,12 +128,25 @@ private struct PlanBuilder {
         for neighbor in missing(\.neighbors).sorted(by: PlanOrder.neighbors) {
             take(.neighborAdd(neighbor))
         }
+        for entry in surplus(\.forwarding).sorted(by: PlanOrder.forwarding)
+        where desired.forwarding.contains(where: { $0.link == entry.link && $0.address == entry.address }) {
+            take(.forwardingDelete(entry))
+        }
+        for entry in missing(\.forwarding).sorted(by: PlanOrder.forwarding) {
+            take(.forwardingAdd(entry))
+        }
+        replaceRoutes()
         for route in missing(\.routes).sorted(by: PlanOrder.addition) {
             take(.routeAdd(route))
         }
         for family in missing(\.forwardAccepts).sorted() {
             take(.forwardAcceptAdd(family))
         }
+    }
+
+    /// When the tables that they lead to are filled.
+    mutating func addRules() {
+        for rule in missing(\.rules).sorted(by: PlanOrder.rules) { take(.ruleAdd(rule)) }
     }
 
     // MARK: tables
@@ -142,6 +170,7 @@ private struct PlanBuilder {
     mutating func removeWhatIsLeft() {
         let links = doomed
         let gone = Set(links.map(\.name))
+        for rule in surplus(\.rules).sorted(by: PlanOrder.rules).reversed() { take(.ruleDelete(rule)) }
         for route in surplus(\.routes).sorted(by: PlanOrder.removal)
         where !(route.link.map(gone.contains) ?? false) {
             take(.routeDelete(route))
@@ -149,6 +178,10 @@ private struct PlanBuilder {
         for neighbor in surplus(\.neighbors).sorted(by: PlanOrder.neighbors)
         where !gone.contains(neighbor.link) {
             take(.neighborDelete(neighbor))
+        }
+        for entry in surplus(\.forwarding).sorted(by: PlanOrder.forwarding)
+        where !gone.contains(entry.link) {
+            take(.forwardingDelete(entry))
         }
         for address in surplus(\.addresses).sorted(by: PlanOrder.addresses)
         where !gone.contains(address.link) {
@@ -176,9 +209,15 @@ extension PlanBuilder {
 extension Rtnl.Link {
     /// Whether something has to be set: what `desired` leaves to the kernel may be anything.
     fileprivate func differs(from desired: Rtnl.Link) -> Bool {
-        isUp != desired.isUp || alias != desired.alias || (desired.address != nil && desired.address != address)
+        isUp != desired.isUp || alias != desired.alias || checksumOffload != desired.checksumOffload
+            || (desired.address != nil && desired.address != address)
             || (desired.mtu != nil && desired.mtu != mtu)
     }
+}
+
+extension Rtnl.Route {
+    /// Whether the kernel puts the other one in this one's place in one step.
+    fileprivate func canBecome(_ other: Rtnl.Route) -> Bool { kind == .unicast && other.kind == .unicast }
 }
 
 extension Rtnl.Link.Kind {

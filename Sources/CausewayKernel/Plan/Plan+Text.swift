@@ -15,8 +15,13 @@ extension Plan.Step: CustomStringConvertible {
         case .addressDelete(let address): "address delete \(address.description)"
         case .routeAdd(let route): "route add \(route.description)"
         case .routeDelete(let route): "route delete \(route.description)"
+        case .routeReplace(let route, _): "route replace \(route.description)"
+        case .ruleAdd(let rule): "rule add \(rule.description)"
+        case .ruleDelete(let rule): "rule delete \(rule.description)"
         case .neighborAdd(let neighbor): "neighbour add \(neighbor.description)"
         case .neighborDelete(let neighbor): "neighbour delete \(neighbor.description)"
+        case .forwardingAdd(let entry): "fdb add \(entry.description)"
+        case .forwardingDelete(let entry): "fdb delete \(entry.description)"
         case .tableReplace(let table): "table replace \(table.summary)"
         case .tableDelete(let family, let name): "table delete \(family.rawValue) \(name)"
         case .elementsChange(let family, let table, let delete, let add):
@@ -69,6 +74,7 @@ extension Rtnl.Link: CustomStringConvertible {
         if let mtu, mtu != old?.mtu { words.append("mtu \(mtu)") }
         if alias != old?.alias { words.append("alias \"\(alias ?? "")\"") }
         if isUp != (old?.isUp ?? false) { words.append(isUp ? "up" : "down") }
+        if checksumOffload != old?.checksumOffload { words.append("tx \(checksumOffload == false ? "off" : "on")") }
         return words
     }
 }
@@ -110,8 +116,35 @@ extension Rtnl.Route: CustomStringConvertible {
         if table != 254 { words.append("table \(table)") }
         if metric != 0, !(destination.family == .ip6 && metric == 1024) { words.append("metric \(metric)") }
         if scope != .global { words.append("scope \(scope.rawValue)") }
+        if let mtu { words.append("mtu \(mtu)") }
         if isOnLink { words.append("onlink") }
         if `protocol` != Rtnl.causewayProtocol { words.append("proto \(`protocol`)") }
+        return words.joined(separator: " ")
+    }
+}
+
+extension Rtnl.ForwardingEntry: CustomStringConvertible {
+    /// As after `bridge fdb add`.
+    package var description: String { "\(address) dev \(link) dst \(destination) self permanent" }
+}
+
+extension NamespaceState.PolicyRule: CustomStringConvertible {
+    /// As after `ip rule add`, the family first where it is IPv6; the protocol only where it is not ours.
+    package var description: String {
+        var words = family == .ip ? [] : ["-6"]
+        words.append("pref \(priority)")
+        if isInverted { words.append("not") }
+        if let from { words.append("from \(from)") }
+        if let to { words.append("to \(to)") }
+        if let incomingLink { words.append("iif \(incomingLink)") }
+        if let outgoingLink { words.append("oif \(outgoingLink)") }
+        if mark != nil || markMask != nil {
+            let mask = markMask.map { $0 == .max ? "" : "/0x\(String($0, radix: 16))" } ?? ""
+            words.append("fwmark 0x\(String(mark ?? 0, radix: 16))\(mask)")
+        }
+        words.append(action)
+        if let number = table ?? target { words.append("\(number)") }
+        if let `protocol`, `protocol` != Rtnl.causewayProtocol { words.append("proto \(`protocol`)") }
         return words.joined(separator: " ")
     }
 }

@@ -13,8 +13,14 @@ package struct Plan: Hashable, Codable, Sendable {
         case addressDelete(Rtnl.Address)
         case routeAdd(Rtnl.Route)
         case routeDelete(Rtnl.Route)
+        /// Puts a route in the place of one that the kernel could not tell from it, so that there is always one.
+        case routeReplace(Rtnl.Route, from: Rtnl.Route)
+        case ruleAdd(NamespaceState.PolicyRule)
+        case ruleDelete(NamespaceState.PolicyRule)
         case neighborAdd(Rtnl.Neighbor)
         case neighborDelete(Rtnl.Neighbor)
+        case forwardingAdd(Rtnl.ForwardingEntry)
+        case forwardingDelete(Rtnl.ForwardingEntry)
         /// The whole table, in one transaction; live connections keep their translation.
         case tableReplace(Nft.Table)
         case tableDelete(family: Nft.Family, name: String)

@@ -11,6 +11,16 @@ enum PlanOrder {
         (a.link, a.destination, a.address.rawValue) < (b.link, b.destination, b.address.rawValue)
     }
 
+    static func forwarding(_ a: Rtnl.ForwardingEntry, _ b: Rtnl.ForwardingEntry) -> Bool {
+        (a.link, a.address.rawValue, a.destination) < (b.link, b.address.rawValue, b.destination)
+    }
+
+    /// From the last to the first: what a `goto` leads to is there before it, and a rule for few before one for all.
+    static func rules(_ a: NamespaceState.PolicyRule, _ b: NamespaceState.PolicyRule) -> Bool {
+        if a.family != b.family { return a.family < b.family }
+        return a.priority == b.priority ? a.description < b.description : a.priority > b.priority
+    }
+
     /// Routes that a gateway is reached by before those through the gateway.
     static func addition(_ a: Rtnl.Route, _ b: Rtnl.Route) -> Bool {
         a.depth == b.depth ? byName(a, b) : a.depth < b.depth

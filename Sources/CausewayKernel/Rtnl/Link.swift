@@ -25,10 +25,13 @@ package enum Rtnl {
         package var isUp: Bool
         /// `ip link set … alias`: says whose it is.
         package var alias: String?
+        /// `false`: the kernel computes the checksums of what leaves by it (`ethtool -K LINK tx off`); absent where that
+        /// is left to the kernel.
+        package var checksumOffload: Bool?
 
         package init(
             name: String, kind: Kind, address: MACAddress? = nil, mtu: UInt32? = nil, isUp: Bool = true,
-            alias: String? = nil
+            alias: String? = nil, checksumOffload: Bool? = nil
         ) {
             self.name = name
             self.kind = kind
@@ -36,6 +39,7 @@ package enum Rtnl {
             self.mtu = mtu
             self.isUp = isUp
             self.alias = alias
+            self.checksumOffload = checksumOffload
         }
     }
 
@@ -71,6 +75,8 @@ package enum Rtnl {
         package var metric: UInt32
         /// The gateway is reachable on the link although no route says so.
         package var isOnLink: Bool
+        /// The largest packet that is sent this way, bytes; absent: as large as the link takes.
+        package var mtu: UInt32?
         package var scope: Scope
         /// Who made it (`/etc/iproute2/rt_protos`): 2 kernel, 3 boot, 4 static.
         package var `protocol`: UInt8
@@ -78,7 +84,7 @@ package enum Rtnl {
         package init(
             kind: Kind = .unicast, destination: CIDR, gateway: IPAddress? = nil, link: String? = nil,
             source: IPAddress? = nil, table: UInt32 = 254, metric: UInt32 = 0, isOnLink: Bool = false,
-            scope: Scope = .global, protocol: UInt8 = Rtnl.causewayProtocol
+            scope: Scope = .global, mtu: UInt32? = nil, protocol: UInt8 = Rtnl.causewayProtocol
         ) {
             self.kind = kind
             self.destination = destination
@@ -88,6 +94,7 @@ package enum Rtnl {
             self.table = table
             self.metric = metric
             self.isOnLink = isOnLink
+            self.mtu = mtu
             self.scope = scope
             self.protocol = `protocol`
         }
@@ -106,8 +113,28 @@ package enum Rtnl {
         }
     }
 
-    /// The number by which our routes are known (`ip route … proto 213`).
+    /// Behind which host frames to an Ethernet address are sent through a VXLAN link (`bridge fdb … self permanent`).
+    package struct ForwardingEntry: Hashable, Codable, Sendable {
+        package var link: String
+        package var address: MACAddress
+        /// The other host, in the network below the tunnel.
+        package var destination: IPAddress
+
+        package init(link: String, address: MACAddress, destination: IPAddress) {
+            self.link = link
+            self.address = address
+            self.destination = destination
+        }
+    }
+
+    /// The number by which our routes and policy rules are known (`ip route … proto 213`).
     package static let causewayProtocol: UInt8 = 213
+
+    /// Where packets go whose address no task has.
+    package static let goneLink = "cw-gone"
+
+    /// The table of our routes: the host's own is left alone.
+    package static let taskTable: UInt32 = 213
 
     /// Every link of ours in the host's namespace begins so.
     package static let linkPrefix = "cw-"

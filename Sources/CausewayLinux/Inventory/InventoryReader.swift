@@ -12,12 +12,21 @@ package struct InventoryReader: Sendable {
     /// Where namespaces have names.
     package let directories: [String]
 
+    /// What the host is called.
+    package let hostname: String
+    /// Whether namespaces without a name, in which only processes live, are the host's too: not where it shares a
+    /// machine with others.
+    package let readsUnnamed: Bool
+
     package init(
         enginePath: String = "/var/run/docker.sock",
-        directories: [String] = [NetworkNamespace.directory, "/run/docker/netns"]
+        directories: [String] = [NetworkNamespace.directory, "/run/docker/netns"],
+        hostname: String = HostFacts.hostname, readsUnnamed: Bool = true
     ) {
         self.enginePath = enginePath
         self.directories = directories
+        self.hostname = hostname
+        self.readsUnnamed = readsUnnamed
     }
 
     /// What there is now.
@@ -36,7 +45,7 @@ package struct InventoryReader: Sendable {
         states.sort { ($0.name == "host" ? 0 : 1, $0.name, $0.inode) < ($1.name == "host" ? 0 : 1, $1.name, $1.inode) }
         let (found, missing) = await owners
         return Inventory(
-            hostname: HostFacts.hostname, takenAt: taken, namespaces: states, owners: found, gaps: gaps + missing)
+            hostname: hostname, takenAt: taken, namespaces: states, owners: found, gaps: gaps + missing)
     }
 
     private func owners() async -> ([Inventory.Owner], [String]) {
@@ -92,6 +101,7 @@ package struct InventoryReader: Sendable {
                 if seen.insert(place.inode).inserted { places.append(place) }
             }
         }
+        guard readsUnnamed else { return places }
         for (inode, process) in processes.ofNamespace.sorted(by: { $0.value < $1.value }) where !seen.contains(inode) {
             // A process that ended meanwhile took its namespace with it.
             guard let place = Place(name: nil, path: "/proc/\(process)/ns/net") else { continue }

@@ -55,6 +55,7 @@ struct NamespaceReader {
         state.addresses = try socket.addresses().map {
             Rtnl.Address(link: names[$0.linkIndex] ?? "if\($0.linkIndex)", address: $0.address)
         }
+        try readForwarding(links, socket)
         for family in IPFamily.allCases {
             let routes = try socket.routes(family)
             state.routes += routes.flatMap { $0.routes(names: names) }
@@ -68,6 +69,14 @@ struct NamespaceReader {
             return NamespaceState.Neighbor(
                 neighbor: Rtnl.Neighbor(link: link, destination: neighbor.destination, address: address),
                 state: neighbor.stateName)
+        }
+    }
+
+    private mutating func readForwarding(_ links: [LinkMessage], _ socket: RouteSocket) throws(NetlinkError) {
+        for link in links where link.kind == "vxlan" {
+            state.forwarding += try socket.forwarding(linkIndex: link.index).map {
+                Rtnl.ForwardingEntry(link: link.name, address: $0.address, destination: $0.destination)
+            }
         }
     }
 

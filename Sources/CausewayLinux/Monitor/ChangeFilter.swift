@@ -31,6 +31,8 @@ struct ChangeFilter {
             // ifaddrmsg and ndmsg both have the link's index behind four bytes.
             try isOurs(number(at: 4, message), isHost) ? .links : []
         case RTM.newRoute, RTM.deleteRoute: try route(message)
+        case RTM.newRule, RTM.deleteRule:
+            try RuleMessage.rule(message)?.protocol == Rtnl.causewayProtocol ? .links : []
         case RTM.newNetconf, RTM.deleteNetconf: try settings(message, isHost)
         default: []
         }
@@ -84,13 +86,30 @@ struct ChangeFilter {
             var reader = NetlinkReader(message.payload)
             _ = try reader.take(4)
             // Tables, chains, rules, sets, elements, objects: the first attribute of all is the table's name.
-            switch try reader.attributes().string(UInt16(NFTA_TABLE_NAME.rawValue)) {
+            let attributes = try reader.attributes()
+            switch attributes.string(UInt16(NFTA_TABLE_NAME.rawValue)) {
             case KernelState.tableName: return .tables
             case "filter": return isHost ? .forward : []
+            case FirewalldFilter.table.name: return isHost && Self.isEntrys(message.type, attributes) ? .forward : []
             default: return []
             }
         } catch {
             return [.tables, .forward]
         }
+    }
+
+    /// Whether a change of firewalld's may have to do with our entry: a reload changes hundreds of rules, and its sets of
+    /// addresses may never be still.
+    private static func isEntrys(_ type: UInt16, _ attributes: NetlinkAttributes) -> Bool {
+        let chain: String?
+        switch UInt32(type & 0xff) {
+        case NFT_MSG_NEWRULE.rawValue, NFT_MSG_DELRULE.rawValue:
+            chain = attributes.string(UInt16(NFTA_RULE_CHAIN.rawValue))
+        case NFT_MSG_NEWCHAIN.rawValue, NFT_MSG_DELCHAIN.rawValue:
+            chain = attributes.string(UInt16(NFTA_CHAIN_NAME.rawValue))
+        case NFT_MSG_NEWTABLE.rawValue, NFT_MSG_DELTABLE.rawValue: return true
+        default: return false
+        }
+        return chain == FirewalldFilter.policies || chain == FirewalldFilter.forward
     }
 }

@@ -67,7 +67,8 @@ package final class KernelMonitor: Sendable {
     private static var routeGroups: [UInt32] {
         [
             RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-            RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
+            RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV4_NETCONF,
+            RTNLGRP_IPV6_NETCONF,
         ].map { UInt32($0.rawValue) }
     }
 

@@ -17,6 +17,12 @@ package struct NetfilterSocket: Sendable {
         package var isBase: Bool
     }
 
+    /// A rule by its number, and what its maker wrote to it.
+    package struct RuleName: Hashable, Sendable {
+        package var handle: UInt64
+        package var comment: String?
+    }
+
     package let socket: NetlinkSocket
 
     /// Opens it in the calling thread's namespace.
@@ -58,10 +64,43 @@ package struct NetfilterSocket: Sendable {
         }
     }
 
+    /// The rules of one chain, in their order; none where there is no such chain.
+    package func rules(_ table: TableName, _ chain: String) throws(NetlinkError) -> [RuleName] {
+        var question = NetlinkWriter.netfilter(
+            UInt16(NFNL_SUBSYS_NFTABLES), UInt16(NFT_MSG_GETRULE.rawValue), family: table.family.netlink)
+        question.attribute(UInt16(NFTA_RULE_TABLE.rawValue), table.name)
+        question.attribute(UInt16(NFTA_RULE_CHAIN.rawValue), chain)
+        return try all(question) { _, attributes throws(NetlinkReader.Malformed) in
+            guard let handle = try attributes.bigInteger(UInt16(NFTA_RULE_HANDLE.rawValue), UInt64.self),
+                attributes.string(UInt16(NFTA_RULE_CHAIN.rawValue)) == chain
+            else { return nil }
+            return RuleName(
+                handle: handle, comment: Self.comment(attributes[UInt16(NFTA_RULE_USERDATA.rawValue)] ?? []))
+        }
+    }
+
+    /// The comment in what libnftnl calls user data: parts with a byte of type, 0 for a comment, and a byte of length.
+    ///
+    /// The kernel takes any bytes from anybody: what does not follow that form is no comment.
+    static func comment(_ userData: ArraySlice<UInt8>) -> String? {
+        var rest = userData
+        while let type = rest.popFirst(), let length = rest.popFirst(), rest.count >= length {
+            if type == 0 { return String(decoding: rest.prefix(Int(length)).prefix { $0 != 0 }, as: UTF8.self) }
+            rest = rest.dropFirst(Int(length))
+        }
+        return nil
+    }
+
     private func all<T>(
         _ what: nf_tables_msg_types, _ decode: (Nft.Family, NetlinkAttributes) -> T?
     ) throws(NetlinkError) -> [T] {
-        let question = NetlinkWriter.netfilter(UInt16(NFNL_SUBSYS_NFTABLES), UInt16(what.rawValue))
+        try all(NetlinkWriter.netfilter(UInt16(NFNL_SUBSYS_NFTABLES), UInt16(what.rawValue)), decode)
+    }
+
+    private func all<T>(
+        _ question: NetlinkWriter,
+        _ decode: (Nft.Family, NetlinkAttributes) throws(NetlinkReader.Malformed) -> T?
+    ) throws(NetlinkError) -> [T] {
         var all: [T] = []
         for message in try socket.dump(question) {
             do throws(NetlinkReader.Malformed) {
@@ -69,7 +108,9 @@ package struct NetfilterSocket: Sendable {
                 let family = try reader.read(UInt8.self)
                 _ = try reader.take(3)
                 let attributes = try reader.attributes()
-                if let family = Nft.Family(netlink: family), let one = decode(family, attributes) { all.append(one) }
+                if let family = Nft.Family(netlink: family), let one = try decode(family, attributes) {
+                    all.append(one)
+                }
             } catch {
                 throw NetlinkError(error)
             }

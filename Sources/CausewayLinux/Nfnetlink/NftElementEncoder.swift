@@ -101,7 +101,7 @@ extension Nft.DataType {
     var length: Int? {
         switch self {
         case .inetProtocol: 1
-        case .inetService: 2
+        case .inetService, .zone: 2
         case .ipv4Address, .mark, .integer: 4
         case .etherAddress: 6
         case .ipv6Address, .interfaceName: 16
@@ -112,7 +112,7 @@ extension Nft.DataType {
     /// As a part of a concatenation.
     var padded: Int { ((length ?? 0) + 3) / 4 * 4 }
 
-    /// Marks and what `numgen` draws are in the host's byte order, all else in the network's.
+    /// Marks, zones and what `numgen` draws are in the host's byte order, all else in the network's.
     func bytes(of value: Nft.Value) -> [UInt8]? {
         switch (self, value) {
         case (.ipv4Address, .address(let address)), (.ipv6Address, .address(let address)):
@@ -121,6 +121,8 @@ extension Nft.DataType {
             return UInt16(exactly: number).map { withUnsafeBytes(of: $0.bigEndian, Array.init) }
         case (.integer, .number(let number)), (.mark, .number(let number)):
             return UInt32(exactly: number).map { withUnsafeBytes(of: $0, Array.init) }
+        case (.zone, .number(let number)):
+            return UInt16(exactly: number).map { withUnsafeBytes(of: $0, Array.init) }
         case (.inetProtocol, .name(let name)): return Nft.protocolNumber(name).map { [$0] }
         case (.inetProtocol, .number(let number)): return UInt8(exactly: number).map { [$0] }
         case (.interfaceName, .name(let name)):
@@ -138,7 +140,7 @@ extension Nft.DataType {
         switch self {
         case .ipv4Address, .ipv6Address: return IPAddress(bytes: bytes).map { .address($0) }
         case .inetService, .inetProtocol: return number(bytes)
-        case .integer, .mark: return UInt32(1).littleEndian == 1 ? number(bytes.reversed()) : number(bytes)
+        case .integer, .mark, .zone: return UInt32(1).littleEndian == 1 ? number(bytes.reversed()) : number(bytes)
         case .interfaceName: return .name(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
         case .etherAddress: return MACAddress(bytes: bytes).map { .name($0.description) }
         case .verdict, .other: return nil

@@ -100,6 +100,10 @@ extension NetlinkWriter {
                 }
                 data.attribute(IFLA.vxlanPort, port.bigEndian)
                 data.attribute(IFLA.vxlanLearning, UInt8(0))
+                // What is inside has its own checksum (RFC 7348, 5), and no router is to make two packets of one: what
+                // fits is measured.
+                data.attribute(IFLA.vxlanChecksum, UInt8(0))
+                data.attribute(IFLA.vxlanNoFragments, UInt8(1))
             }
         case .other(let kind) where !kind.isEmpty:
             message.kind(kind) { _ in }

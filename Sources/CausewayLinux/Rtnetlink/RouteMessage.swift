@@ -17,6 +17,7 @@ package struct RouteMessage: Sendable {
     package var source: IPAddress?
     package var table: UInt32
     package var metric: UInt32
+    package var mtu: UInt32?
     package var scope: Rtnl.Route.Scope
     package var `protocol`: UInt8
     package var nextHops: [NextHop]
@@ -59,6 +60,7 @@ package struct RouteMessage: Sendable {
         source = try attributes.address(RTA.source)
         self.table = try attributes.integer(RTA.table) ?? UInt32(table)
         metric = try attributes.integer(RTA.priority) ?? 0
+        mtu = try attributes.nested(RTA.metrics).integer(RTA.metricMTU)
         self.scope = Rtnl.Route.Scope(netlink: scope)
         if let several = attributes[RTA.multipath] {
             nextHops = try Self.nextHops(several)
@@ -103,7 +105,7 @@ package struct RouteMessage: Sendable {
             Rtnl.Route(
                 kind: kind, destination: destination, gateway: hop.gateway,
                 link: hop.linkIndex.map { names[$0] ?? "if\($0)" }, source: source, table: table, metric: metric,
-                isOnLink: hop.flags & RTA.onLink != 0, scope: scope, protocol: `protocol`)
+                isOnLink: hop.flags & RTA.onLink != 0, scope: scope, mtu: mtu, protocol: `protocol`)
         }
     }
 }
@@ -118,8 +120,13 @@ extension NetlinkWriter {
     }
 
     /// Adds or deletes a route; `type` says which.
-    package static func route(_ type: UInt16, _ route: Rtnl.Route, linkIndex: UInt32?) -> NetlinkWriter {
-        var message = NetlinkWriter(type: type, flags: type == RTM.newRoute ? Make.new : 0)
+    ///
+    /// With `replacing`, in the place of one with the same destination, table and metric.
+    package static func route(
+        _ type: UInt16, _ route: Rtnl.Route, linkIndex: UInt32?, replacing: Bool = false
+    ) -> NetlinkWriter {
+        let flags = replacing ? Make.orReplace : Make.new
+        var message = NetlinkWriter(type: type, flags: type == RTM.newRoute ? flags : 0)
         message.routeHeader(
             family: route.destination.family.netlink, prefixLength: route.destination.prefixLength,
             table: UInt8(exactly: route.table) ?? 0, protocol: route.protocol, scope: route.scope.netlink,
@@ -139,6 +146,9 @@ extension NetlinkWriter {
         if let source = route.source { message.attribute(RTA.source, source) }
         if let metric = route.kernelMetric { message.attribute(RTA.priority, metric) }
         message.attribute(RTA.table, route.table)
+        if let mtu = route.mtu, type == RTM.newRoute {
+            message.nested(RTA.metrics) { $0.attribute(RTA.metricMTU, mtu) }
+        }
         return message
     }
 }

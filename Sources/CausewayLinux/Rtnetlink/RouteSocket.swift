@@ -49,6 +49,13 @@ package struct RouteSocket: Sendable {
         }
     }
 
+    /// Of a VXLAN link.
+    package func forwarding(linkIndex: UInt32) throws(NetlinkError) -> [ForwardingMessage] {
+        try decoded(ForwardingMessage.dump(linkIndex: linkIndex), RTM.newNeighbor) {
+            message throws(NetlinkReader.Malformed) in try ForwardingMessage(message)
+        }.filter { $0.linkIndex == linkIndex }
+    }
+
     package func rules(_ family: IPFamily) throws(NetlinkError) -> [NamespaceState.PolicyRule] {
         try decoded(RuleMessage.dump(family), RTM.newRule) { message throws(NetlinkReader.Malformed) in
             try RuleMessage.rule(message)

@@ -27,6 +27,7 @@ enum RTM {
 enum Make {
     /// Refused when it is there.
     static let new = UInt16(NLM_F_CREATE) | UInt16(NLM_F_EXCL)
+    /// Takes the place of one with the same key.
     static let orReplace = UInt16(NLM_F_CREATE) | UInt16(NLM_F_REPLACE)
 }
 
@@ -51,6 +52,8 @@ enum IFLA {
     static let vxlanLocal6 = UInt16(IFLA_VXLAN_LOCAL6)
     static let vxlanPort = UInt16(IFLA_VXLAN_PORT)
     static let vxlanLearning = UInt16(IFLA_VXLAN_LEARNING)
+    static let vxlanChecksum = UInt16(IFLA_VXLAN_UDP_CSUM)
+    static let vxlanNoFragments = UInt16(IFLA_VXLAN_DF)
     static let isUp: UInt32 = 1
     /// `RTEXT_FILTER_SKIP_STATS`: counters make most of a dump's bytes.
     static let skipStatistics: UInt32 = 1 << 3
@@ -74,6 +77,9 @@ enum RTA {
     static let source = UInt16(RTA_PREFSRC.rawValue)
     static let multipath = UInt16(RTA_MULTIPATH.rawValue)
     static let table = UInt16(RTA_TABLE.rawValue)
+    static let metrics = UInt16(RTA_METRICS.rawValue)
+    /// `RTAX_MTU`, within the metrics.
+    static let metricMTU: UInt16 = 2
     /// The gateway of another family.
     static let via = UInt16(RTA_VIA.rawValue)
     /// The flag `RTNH_F_ONLINK`.
@@ -88,6 +94,8 @@ enum NDA {
     static let address = UInt16(NDA_LLADDR)
     static let link = UInt16(NDA_IFINDEX)
     static let permanent: UInt16 = 0x80
+    /// `NTF_SELF`: an entry of the link itself, not of a bridge above it.
+    static let ofLink: UInt8 = 0x02
     /// `NTF_PROXY`: answers for another, is no neighbour.
     static let proxy: UInt8 = 0x08
     static let states: [(bit: UInt16, name: String)] = [
@@ -106,6 +114,8 @@ enum FRA {
     static let table = UInt16(FRA_TABLE)
     static let markMask = UInt16(FRA_FWMASK)
     static let outgoingLink = UInt16(FRA_OIFNAME)
+    static let target = UInt16(FRA_GOTO)
+    static let `protocol` = UInt16(FRA_PROTOCOL)
     /// The flag `FIB_RULE_INVERT`.
     static let inverted: UInt32 = 2
     static let actions: [UInt8: String] = [
@@ -118,4 +128,6 @@ enum Family {
     static let any: UInt8 = 0
     static let v4: UInt8 = 2
     static let v6: UInt8 = 10
+    /// Forwarding entries, of bridges and of VXLAN links.
+    static let bridge: UInt8 = 7
 }

@@ -35,7 +35,7 @@ package struct Joining: Sendable {
                 let credentials = try await join(request, token, at: address)
                 try credentials.write(in: folder)
                 return credentials
-            } catch where error.reason == .unavailable {
+            } catch  where error.reason == .unavailable {
                 failures.append("\(address): \(error)")
             }
         }

@@ -43,7 +43,7 @@ package actor RemoteManager: AssignmentSource {
     private var readers: [Int: AsyncStream<NodeAssignment>.Continuation] = [:]
     private var watchers: [Int: AsyncStream<SessionState>.Continuation] = [:]
     private var nextReader = 0
-    private(set) var state = SessionState.lost(reason: "not started")
+    package private(set) var state = SessionState.lost(reason: "not started")
     /// The connection of the session that is open.
     private var client: ManagerConnection.Client?
     /// Wakes the session's writer; carries no meaning but "look again".

@@ -107,7 +107,7 @@ struct ServerSession: Sendable {
         taken.number = reports.number
         do {
             try await dispatch.report(values, in: session)
-        } catch where error.reason == .unavailable {
+        } catch  where error.reason == .unavailable {
             throw error
         } catch {
             taken.refusal = door.refuse(context, node: member.nodeID, error).message

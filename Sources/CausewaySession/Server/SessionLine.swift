@@ -53,7 +53,10 @@ final class SessionLine: Sendable {
 
     /// What is to be written now, requests first: they are small, and somebody waits for each.
     func nextMessage() throws -> Causeway_Session_V1_ToNode? {
-        enum Next { case request(Causeway_Session_V1_Request), assignment(NodeAssignment, from: NodeAssignment?) }
+        enum Next {
+            case request(Causeway_Session_V1_Request)
+            case assignment(NodeAssignment, from: NodeAssignment?)
+        }
         let next: Next? = state.withLock { state in
             if !state.requests.isEmpty { return .request(state.requests.removeFirst()) }
             if let newest = state.newest {

@@ -111,7 +111,8 @@ package final class SessionServer: Sendable {
         } catch {
             return SwarmError(
                 .unavailable,
-                "cannot listen on \(place): \(error); is another swarm's manager on this host, or is the address not its own?")
+                "cannot listen on \(place): \(error); is another swarm's manager on this host, or is the address not its own?"
+            )
         }
     }
 

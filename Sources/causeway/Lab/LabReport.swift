@@ -15,6 +15,8 @@ struct LabReport: Encodable {
         var availability: String
         /// The newest assignment's revision that the node has heard.
         var revision: UInt64?
+        /// The one that its kernel agrees with.
+        var applied: UInt64?
         /// What the node's kernel refused.
         var failures: [String]
         var dockerHost: String
@@ -38,8 +40,8 @@ struct LabReport: Encodable {
             return Node(
                 name: host.name, addresses: ["\(host.v4)", "\(host.v6)"], pid: record.daemons[host.name]?.id ?? 0,
                 isAlive: record.daemons[host.name]?.isAlive ?? false,
-                role: member.map { $0.isManager ? "manager" : "worker" } ?? "none", state: member?.state ?? "",
-                availability: member?.availability ?? "", revision: status?.revision,
+                role: status?.role ?? "unknown", state: member?.state ?? "",
+                availability: member?.availability ?? "", revision: status?.revision, applied: status?.applied,
                 failures: status?.failures ?? [], dockerHost: "unix://\(place.socket)", log: place.log)
         }
     }
@@ -50,16 +52,13 @@ struct LabReport: Encodable {
         var hostname: String
         var status: String
         var availability: String
-        var managerStatus: String
 
-        var isManager: Bool { !managerStatus.isEmpty }
         var state: String { status.lowercased() }
 
         enum CodingKeys: String, CodingKey {
             case hostname = "Hostname"
             case status = "Status"
             case availability = "Availability"
-            case managerStatus = "ManagerStatus"
         }
     }
 
@@ -80,15 +79,9 @@ struct LabReport: Encodable {
     // MARK: as text
 
     var text: String {
-        let head = ["NODE", "ADDRESSES", "PID", "ROLE", "STATE", "AVAILABILITY", "REVISION"]
-        let rows = nodes.map { node in
-            [
-                node.name, node.addresses.joined(separator: " "), node.isAlive ? "\(node.pid)" : "ended",
-                node.role, node.state.isEmpty ? "-" : node.state,
-                node.availability.isEmpty ? "-" : node.availability.lowercased(), node.revision.map { "\($0)" } ?? "-",
-            ]
-        }
-        let outside = ["client", client.joined(separator: " "), "", "", "", "", ""]
+        let head = ["NODE", "ADDRESSES", "PID", "ROLE", "STATE", "AVAILABILITY", "REVISION", "APPLIED"]
+        let rows = nodes.map(\.row)
+        let outside = ["client", client.joined(separator: " "), "", "", "", "", "", ""]
         let table = [head] + rows + [outside]
         let widths = head.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
         let lines = table.map { row in
@@ -97,6 +90,16 @@ struct LabReport: Encodable {
         }
         let failures = nodes.flatMap { node in node.failures.map { "\(node.name): \($0)" } }
         return (lines + failures).map { "\($0)\n" }.joined()
+    }
+}
+
+extension LabReport.Node {
+    fileprivate var row: [String] {
+        func shown(_ text: String) -> String { text.isEmpty ? "-" : text.lowercased() }
+        func shown(_ number: UInt64?) -> String { number.map { "\($0)" } ?? "-" }
+        let process = isAlive ? "\(pid)" : "ended"
+        return [name, addresses.joined(separator: " "), process, role]
+            + [shown(state), shown(availability), shown(revision), shown(applied)]
     }
 }
 

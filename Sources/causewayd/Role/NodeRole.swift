@@ -20,6 +20,8 @@ actor NodeRole {
         /// The address of ours that a host is called from.
         var source: @Sendable (_ manager: String) async throws -> IPAddress
         var obstacles: @Sendable () async -> [String]
+        /// Answers what a manager asks of this node.
+        var answer: @Sendable (_ kind: String) async throws -> Data
     }
 
     /// This node as a worker.
@@ -96,7 +98,9 @@ actor NodeRole {
 
     /// Starts the session of the member that the state folder speaks of.
     func begin(_ place: MemberFile.Content) throws(SwarmError) {
-        let node = RemoteManager.Node(folder: folder, hello: { [host] in await host.hello(place) })
+        let node = RemoteManager.Node(
+            folder: folder, hello: { [host] in await host.hello(place) },
+            answer: { [host] kind, _ in try await host.answer(kind) })
         let new = Member(
             remote: try RemoteManager(node: node, environment: environment), place: place, ended: Bell(),
             state: .lost(reason: "not started"))
@@ -171,10 +175,12 @@ extension NodeRole: AssignmentSource {
 
 extension NodeRole.Host {
     /// What the manager needs of this host, a worker needs too.
-    init(nodeID: Swarm.ID, _ outside: ManagerEnvironment) {
+    init(
+        nodeID: Swarm.ID, _ outside: ManagerEnvironment, answer: @escaping @Sendable (String) async throws -> Data
+    ) {
         self.init(
             nodeID: nodeID, describe: outside.describeNode, routes: outside.hostRoutes, address: outside.defaultAddress,
-            source: { try SourceAddress.towards($0) }, obstacles: outside.obstacles)
+            source: { try SourceAddress.towards($0) }, obstacles: outside.obstacles, answer: answer)
     }
 
     /// What this node says of itself at the start of a session.

@@ -60,6 +60,60 @@ extension Acceptance.OnCluster {
             }
         }
 
+        @Test func `firewalld with its defaults, its reload, its restart, and its end`() async throws {
+            try await Self.withTasks { works in
+                try await Self.withFirewalld { firewalld in
+                    try await works("firewalld started")
+                    try await shell("firewall-cmd", "--reload")
+                    try await works("firewalld reloaded")
+                    try await shell("firewall-cmd", "--complete-reload")
+                    try await works("firewalld reloaded with its state")
+                    try await firewalld.restart()
+                    try await works("firewalld restarted")
+                    try await shell("firewall-cmd", "--zone=block", "--change-interface=eth0")
+                    try await works("the link in another zone")
+
+                    let entries = try await shell("nft", "list", "table", "inet", "firewalld").lines
+                        .filter { $0.contains("causeway") }
+                    #expect(entries.count == 2, "\(entries)")
+                    try await firewalld.stop()
+                    let tables = try await shell("nft", "list", "tables").lines
+                    #expect(!tables.contains("table inet firewalld"), "\(tables)")
+                    try await works("firewalld ended")
+                }
+            }
+        }
+
+        @Test func `a policy of the user's in firewalld is asked first, and causeway exposure knows of firewalld`()
+            async throws
+        {
+            try await Self.withTasks { works in
+                try await Self.withFirewalld { _ in
+                    let rule = "rule family=ipv4 destination address=\(Machine.client)/32 drop"
+                    for words in [
+                        ["--new-policy=mine"], ["--policy=mine", "--add-ingress-zone=ANY"],
+                        ["--policy=mine", "--add-egress-zone=ANY"], ["--policy=mine", "--set-priority=10"],
+                        ["--policy=mine", "--add-rich-rule=\(rule)"],
+                    ] { try await Command(["firewall-cmd", "--permanent"] + words).run() }
+                    try await shell("firewall-cmd", "--reload")
+                    try await planBecomesEmpty(within: .seconds(2))
+                    let namespace = try await taskNamespace("fw-ask.1")
+                    let load = Load(
+                        transport: .http, address: Machine.client, port: 7000, count: 3, timeout: .seconds(1))
+                    let dropped = try await load.run(at: .namespace(namespace))
+                    #expect(dropped.failed == ["timeout": 3], "\(dropped)")
+
+                    let exposed = try await Command([Machine.executable("causeway"), "exposure"]).attempt()
+                    #expect(exposed.all.contains("the firewall disagrees"), "\(exposed.all)")
+                    #expect(!exposed.all.contains("not understood"), "\(exposed.all)")
+
+                    try await shell("firewall-cmd", "--permanent", "--delete-policy=mine")
+                    try await shell("firewall-cmd", "--reload")
+                    try await works("the user's policy gone")
+                }
+            }
+        }
+
         // MARK: what has to work
 
         private typealias Works = (_ when: String) async throws -> Void
@@ -93,6 +147,18 @@ extension Acceptance.OnCluster {
             let load = Load(transport: .http, address: address, port: port, count: 20, timeout: .seconds(2))
             let result = try await load.run(at: place)
             #expect(result.answered == 20, "\(when): from \(place) to \(address) port \(port): \(result)")
+        }
+
+        /// firewalld with the defaults of its package, and a message bus for it.
+        private static func withFirewalld(_ body: (Firewalld) async throws -> Void) async throws {
+            try await withCopy(of: "/etc/firewalld") {
+                let firewalld = try await Firewalld()
+                do { try await body(firewalld) } catch {
+                    await firewalld.end()
+                    throw error
+                }
+                await firewalld.end()
+            }
         }
 
         /// Has a copy in the place of a folder of /etc, so that what a tool writes there does not outlive the test.

@@ -15,6 +15,8 @@ enum NftReader {
     /// A list of names, one name, or one text with all names: `ipv4_addr . inet_service`.
     private static func types(_ value: JSONValue) -> [Nft.DataType] {
         let names = value.list.compactMap(\.string).flatMap { $0.split(separator: " ").filter { $0 != "." } }
+        // What `numgen` draws is never alone in a set of ours: a zone is.
+        if names == ["integer"] { return [.zone] }
         return names.map { Nft.DataType(rawValue: String($0)) ?? .other }
     }
 
