@@ -99,23 +99,30 @@ private struct RandomTown {
         assignment.tunnel =
             number(4) == 0 ? nil : Tunnel(pool: Self.prefix, uniqueLocalPrefix: Self.prefix)
         assignment.dataAddress = number(3) == 0 ? nil : address()
-        alter(&assignment.networks) { Swarm.Network(id: $0, meta: Self.meta, spec: Swarm.NetworkSpec(name: "x\($1)")) }
-        alter(&assignment.services) { ServiceEndpoint(id: $0, name: "s\($1)", mode: .vip) }
-        alter(&assignment.containers) {
+        assignment.networks = alter(assignment.networks) {
+            Swarm.Network(id: $0, meta: Self.meta, spec: Swarm.NetworkSpec(name: "x\($1)"))
+        }
+        assignment.services = alter(assignment.services) { ServiceEndpoint(id: $0, name: "s\($1)", mode: .vip) }
+        assignment.containers = alter(assignment.containers) {
             AttachedContainer(id: $0, createdAt: Self.meta.createdAt, nodeID: "n1", name: "c\($1)")
         }
-        alter(&assignment.peers) { Peer(id: $0, hostname: "h\($1)", number: $1, dataAddress: Self.address($1)) }
-        alter(&assignment.places) { PlacedAddresses(id: $0, nodeID: "n\($1)", addresses: [Self.address($1)]) }
+        assignment.peers = alter(assignment.peers) {
+            Peer(id: $0, hostname: "h\($1)", number: $1, dataAddress: Self.address($1))
+        }
+        assignment.places = alter(assignment.places) {
+            PlacedAddresses(id: $0, nodeID: "n\($1)", addresses: [Self.address($1)])
+        }
         let service = Swarm.Service(id: "s", meta: Self.meta, spec: Self.spec)
-        alter(&assignment.tasks) { Swarm.Task(id: $0, meta: Self.meta, service: service, slot: $1) }
+        assignment.tasks = alter(assignment.tasks) { Swarm.Task(id: $0, meta: Self.meta, service: service, slot: $1) }
         return assignment
     }
 
     /// Half of the lists stay as they are.
     private mutating func alter<Element: Identifiable>(
-        _ list: inout [Element], _ make: (String, Int) -> Element
-    ) where Element.ID == String {
-        guard number(2) == 0 else { return }
+        _ old: [Element], _ make: (String, Int) -> Element
+    ) -> [Element] where Element.ID == String {
+        guard number(2) == 0 else { return old }
+        var list = old
         for _ in 0..<number(4) where !list.isEmpty { list.remove(at: number(list.count)) }
         for _ in 0..<number(3) where !list.isEmpty {
             let at = number(list.count)
@@ -131,6 +138,7 @@ private struct RandomTown {
         case 1: list.shuffle(using: &generator)
         default: break
         }
+        return list
     }
 
     private mutating func number(_ below: Int) -> Int { Int.random(in: 0..<below, using: &generator) }

@@ -187,13 +187,30 @@ struct RefusalTests {
     @Test(arguments: Knock.allCases)
     func `what does not speak TLS is refused`(knock: Knock) async throws {
         let bed = try Bed()
-        try await bed.serving(bed.server(handshakePatience: Nanoseconds(300_000_000))) { port in
+        // Who says nothing is sent away in time; the others have time enough to say something wrong.
+        let patience = knock == .silence ? Nanoseconds(1_000_000_000) : .seconds(10)
+        try await bed.serving(bed.server(handshakePatience: patience)) { port in
             try await knock.knock(port)
             try await awaited("the log says why") {
                 bed.log.all.contains { $0.contains("refused a connection: no TLS") && $0.contains("127.0.0.1") }
             }
             try await bed.expectNothingChanged()
             // And the door still opens for who may come in.
+            try await bed.join(port: port)
+        }
+    }
+
+    @Test func `many who come and go do not keep others out`() async throws {
+        let bed = try Bed()
+        try await bed.serving(bed.server()) { port in
+            for _ in 0..<20 {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for knock in [Knock.closesAtOnce, .plainText, .garbage, .resets] {
+                        for _ in 0..<5 { group.addTask { try await knock.knock(port) } }
+                    }
+                    try await group.waitForAll()
+                }
+            }
             try await bed.join(port: port)
         }
     }
@@ -261,26 +278,32 @@ enum AnyCall: String, CaseIterable, CustomStringConvertible {
 
 /// Those who do not speak TLS.
 enum Knock: CaseIterable {
-    case silence, plainText, http2WithoutTLS, garbage, closesAtOnce
+    case silence, plainText, http2WithoutTLS, garbage, closesAtOnce, resets
 
     func knock(_ port: UInt16) async throws {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: Int(port)).get()
         switch self {
         case .silence: break
-        case .plainText: try await channel.writeAndFlush(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+        case .plainText: try? await channel.writeAndFlush(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
         case .http2WithoutTLS:
             var preface = ByteBuffer(string: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
             preface.writeBytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-            try await channel.writeAndFlush(preface)
+            try? await channel.writeAndFlush(preface)
         case .garbage:
             var generator = SystemRandomNumberGenerator()
             let bytes = (0..<4_096).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
             // The first byte of a handshake record and nonsense after it gets furthest.
             try? await channel.writeAndFlush(ByteBuffer(bytes: [0x16, 3, 1] + bytes))
         case .closesAtOnce: try await channel.close()
+        case .resets:
+            // With a linger of nothing, closing is a reset.
+            let option = ChannelOptions.Types.SocketOption(level: .socket, name: .so_linger)
+            try await channel.setOption(option, value: linger(l_onoff: 1, l_linger: 0))
+            try await channel.close()
         }
-        try await channel.closeFuture.get()
+        // How it ends, with a reset or in order, is the kernel's affair.
+        try? await channel.closeFuture.get()
     }
 }
 

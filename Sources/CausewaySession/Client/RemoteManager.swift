@@ -13,7 +13,9 @@ package actor RemoteManager: AssignmentSource {
     package struct Node: Sendable {
         /// Where credentials and the last assignment are kept.
         package var folder: String
-        /// What the node says of itself; asked at the start of each session. `applied` is filled in.
+        /// What the node says of itself; asked at the start of each session.
+        ///
+        /// `applied` is filled in.
         package var hello: @Sendable () async -> NodeHello
         /// Answers what a manager asks of the node.
         package var answer: @Sendable (_ kind: String, _ body: Data) async throws -> Data

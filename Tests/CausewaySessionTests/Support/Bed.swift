@@ -184,7 +184,7 @@ func awaited<Value: Sendable>(
         guard await Task.pause(for: .milliseconds(3)) else { break }
     }
     Issue.record("never: \(what)", sourceLocation: sourceLocation)
-    throw Never(what: what)
+    throw NeverCame(what: what)
 }
 
 func awaited(
@@ -193,4 +193,4 @@ func awaited(
     _ = try await awaited(what, sourceLocation: sourceLocation) { try await holds() ? true : nil }
 }
 
-struct Never: Error { var what: String }
+struct NeverCame: Error { var what: String }
