@@ -32,6 +32,8 @@ package final class TestNamespace: Sendable {
     /// What a command said when it failed.
     package struct CommandFailed: Error, CustomStringConvertible {
         package var description: String
+
+        package init(description: String) { self.description = description }
     }
 
     /// Runs a program in the namespace, and returns what it wrote.

@@ -39,8 +39,10 @@ struct PlanKernelTests {
     /// What we see of the state at the end, in lines that sort.
     private static let epilogue = """
         exec >&3
-        ip -j -d route show table all proto 213 | jq -r '.[] | ["r", .type, .dst, .gateway, .dev, .prefsrc, (.metric // 0)] | @csv'
-        ip -6 -j -d route show table all proto 213 | jq -r '.[] | ["r", .type, .dst, .gateway, .dev, .prefsrc, (.metric // 0)] | @csv'
+        ip -j -d route show table all proto 213 | jq -r '.[] | ["r", .type, .dst, .gateway, .dev, .prefsrc, (.metric // 0), .metrics[0].mtu] | @csv'
+        ip -6 -j -d route show table all proto 213 | jq -r '.[] | ["r", .type, .dst, .gateway, .dev, .prefsrc, (.metric // 0), .metrics[0].mtu] | @csv'
+        bridge -j fdb show | jq -r '.[] | select(.dst) | ["f", .mac, .ifname, .dst] | @csv'
+        for f in 4 6; do ip -$f -j rule | jq -r '.[] | select(.protocol == "213") | ["p", .priority, .table, .goto] | @csv'; done
         ip -j neigh show nud permanent | jq -r '.[] | ["n", .dst, .lladdr, .dev] | @csv'
         ip -j addr | jq -r '.[] | .ifname as $l | .addr_info[] | select(.scope == "global") | ["a", $l, .local, .prefixlen] | @csv'
         ip -j link | jq -r '.[] | select(.ifname != "lo") | ["l", .ifname, .address, .mtu, (.flags | index("UP") != null), .ifalias] | @csv'
@@ -65,8 +67,10 @@ struct PlanKernelTests {
         return state.normalised.routes.map { route in
             csv(
                 "r", route.kind.rawValue, destination(route.destination), route.gateway, route.link, route.source,
-                route.metric)
+                route.metric, route.mtu)
         }
+            + state.forwarding.map { csv("f", $0.address, $0.link, $0.destination) }
+            + state.rules.map { csv("p", $0.priority, $0.table.map(String.init), $0.target) }
             + state.neighbors.map { csv("n", $0.destination, $0.address, $0.link) }
             + state.addresses.map { csv("a", $0.link, $0.address.address, $0.address.prefixLength) }
             + state.links.values.filter { $0.name != "lo" }.map {
@@ -92,6 +96,11 @@ struct PlanKernelTests {
         case .addressDelete(let address): "ip address delete \(address)"
         case .routeAdd(let route): self.route("add", route)
         case .routeDelete(let route): self.route("delete", route)
+        case .routeReplace(let route, _): self.route("replace", route)
+        case .ruleAdd(let rule): self.rule("add", rule)
+        case .ruleDelete(let rule): self.rule("delete", rule)
+        case .forwardingAdd(let entry): "bridge fdb add \(entry)"
+        case .forwardingDelete(let entry): "bridge fdb delete \(entry)"
         case .neighborAdd(let neighbor): "ip neighbour add \(neighbor) nud permanent"
         case .neighborDelete(let neighbor): "ip neighbour delete \(neighbor)"
         case .tableReplace, .tableDelete, .elementsChange: "nft -f - <<'END'\n\(step.nftCommands ?? "")\nEND"
@@ -105,6 +114,10 @@ struct PlanKernelTests {
             + route.description.replacingOccurrences(of: "::/0", with: "default")
             + " proto 213" + (route.destination.family == .ip6 ? " metric \(route.metric)" : "")
             + (route.scope == .global && route.destination.family == .ip ? " scope global" : "")
+    }
+
+    private func rule(_ verb: String, _ rule: NamespaceState.PolicyRule) -> String {
+        "ip -\(rule.family == .ip ? 4 : 6) rule \(verb) \(rule.description.replacing("-6 ", with: "")) protocol 213"
     }
 
     private func add(_ link: Rtnl.Link) -> String {

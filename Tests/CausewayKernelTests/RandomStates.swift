@@ -30,6 +30,8 @@ struct RandomStates {
         if generator.chance(30) {
             state.routes.insert(Rtnl.Route(kind: .blackhole, destination: cidr("10.66.0.0/16")))
         }
+        addTunnels(&state)
+        addRules(&state)
         addTables(&state)
         state.sysctls = ["net.ipv4.ip_forward": generator.pick(["0", "1"]), "net.ipv6.conf.all.forwarding": "1"]
         for name in names where name != "lo" {
@@ -105,6 +107,7 @@ struct RandomStates {
         for var route in candidates where generator.chance(60) || route == link4 {
             let source = sources.filter { $0.family == route.destination.family }.randomElement(using: &generator)
             if generator.chance(50) { route.source = source }
+            if generator.chance(30) { route.mtu = generator.pick([1300, 1400]) }
             let isTaken = state.routes.contains {
                 $0.destination == route.destination && $0.table == route.table
                     && $0.metric % 1024 == route.metric % 1024
@@ -112,6 +115,37 @@ struct RandomStates {
             let needsLink4 = route.gateway == ip("169.254.1.1") && !route.isOnLink
             let hasLink4 = state.routes.contains { $0.destination == link4.destination && $0.link == link }
             if !isTaken, !needsLink4 || hasLink4 { state.routes.insert(route) }
+        }
+    }
+
+    private mutating func addTunnels(_ state: inout KernelState) {
+        for link in state.links.values.sorted(by: { $0.name < $1.name }) {
+            guard case .vxlan = link.kind else { continue }
+            for _ in 0..<3 where generator.chance(60) {
+                let entry = Rtnl.ForwardingEntry(
+                    link: link.name, address: mac(), destination: ip("192.0.2.\(generator.pick([7, 8]))"))
+                if !state.forwarding.contains(where: { $0.link == entry.link && $0.address == entry.address }) {
+                    state.forwarding.insert(entry)
+                }
+            }
+        }
+    }
+
+    private mutating func addRules(_ state: inout KernelState) {
+        for family in IPFamily.allCases {
+            for priority in [100, 101, 102, 103] as [UInt32] where generator.chance(40) {
+                let isJump = generator.chance(40)
+                state.rules.insert(
+                    NamespaceState.PolicyRule(
+                        family: family, priority: priority, mark: generator.pick([0, 0x10000, 0x20000]),
+                        markMask: 0x0fff_0000, table: isJump ? nil : 77, action: isJump ? "goto" : "lookup",
+                        target: isJump ? 110 : nil, protocol: Rtnl.causewayProtocol))
+            }
+            if generator.chance(50) {
+                state.rules.insert(
+                    NamespaceState.PolicyRule(
+                        family: family, priority: 110, action: "nop", protocol: Rtnl.causewayProtocol))
+            }
         }
     }
 

@@ -51,6 +51,8 @@ struct RandomTables {
             Nft.Set(name: "vips4", key: [.ipv4Address, .integer], data: [.ipv4Address]),
             Nft.Set(name: "vips6", key: [.ipv6Address, .integer], data: [.ipv6Address]),
             Nft.Set(name: "ports", key: [.inetProtocol, .inetService]),
+            Nft.Set(name: "node_of", key: [.etherAddress], data: [.zone]),
+            Nft.Set(name: "mark_of", key: [.zone], data: [.mark]),
             Nft.Set(name: "sources4", key: [.interfaceName, .ipv4Address]),
             Nft.Set(name: "sources6", key: [.interfaceName, .ipv6Address]),
             Nft.Set(name: "targets4", key: [.ipv4Address, .inetProtocol, .inetService]),
@@ -121,7 +123,7 @@ struct RandomTables {
         case .inetService: return .number(number * 1000 + 1)
         case .interfaceName: return .name("cw-\(number)abcdef")
         case .mark: return .number(number << 16)
-        case .integer, .verdict, .other: return .number(number)
+        case .integer, .zone, .verdict, .other: return .number(number)
         }
     }
 
@@ -224,6 +226,7 @@ struct RandomTables {
             case .interfaceName: .meta("iifname")
             case .mark: .meta("mark")
             case .integer: .numgen(random: true, modulus: 64)
+            case .zone: .ct("zone")
             case .verdict, .other: .meta("cpu")
             }
         }

@@ -17,9 +17,22 @@ struct ContractStates {
                     "cw-a": Rtnl.Link(
                         name: "cw-a", kind: .veth(peer: "eth0", namespace: taskNamespace), address: Self.hostMAC,
                         mtu: 1450,
-                        alias: "task web.1")
+                        alias: "task web.1"),
+                    "cw-vxlan": Rtnl.Link(
+                        name: "cw-vxlan", kind: .vxlan(id: 4095, local: IPAddress("192.0.2.1"), port: 4789),
+                        address: Self.hostMAC, mtu: 1400, alias: "tunnel", checksumOffload: false),
                 ],
+                addresses: [Rtnl.Address(link: "cw-vxlan", address: CIDR(host: Self.peers[0]))],
                 routes: [
+                    Rtnl.Route(
+                        destination: CIDR(host: Self.peers[1]), link: "cw-vxlan", source: Self.peers[0], table: 213,
+                        scope: .link, mtu: 1350),
+                    Rtnl.Route(
+                        destination: try #require(CIDR("0.0.0.0/0")), gateway: Self.peers[1], link: "cw-vxlan",
+                        table: 2_130_002, isOnLink: true),
+                    Rtnl.Route(
+                        destination: try #require(CIDR("::/0")), gateway: try #require(IPAddress("fd00::1:2")),
+                        link: "cw-vxlan", table: 2_130_002, isOnLink: true, mtu: 1350),
                     Rtnl.Route(destination: CIDR(host: v4), link: "cw-a", scope: .link),
                     Rtnl.Route(destination: CIDR(host: v6), link: "cw-a"),
                     Rtnl.Route(kind: .unreachable, destination: try #require(CIDR("10.0.1.0/24")), metric: 1024),
@@ -29,6 +42,11 @@ struct ContractStates {
                     Rtnl.Neighbor(link: "cw-a", destination: v4, address: Self.taskMAC),
                     Rtnl.Neighbor(link: "cw-a", destination: v6, address: Self.taskMAC),
                 ],
+                forwarding: [
+                    Rtnl.ForwardingEntry(
+                        link: "cw-vxlan", address: Self.taskMAC, destination: try #require(IPAddress("192.0.2.2")))
+                ],
+                rules: Self.rules,
                 tables: [Self.table],
                 sysctls: ["net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"],
                 forwardAccepts: [.ip, .ip6])
@@ -63,6 +81,22 @@ struct ContractStates {
                 sysctls: ["net.ipv6.conf.eth0.accept_ra": "0"])
         }
     }
+
+    static let peers = [IPv4Address(rawValue: 0x6440_0001), IPv4Address(rawValue: 0x6440_0002)].map { IPAddress.v4($0) }
+
+    /// Of both families; the first leads packets without a mark to the last.
+    static let rules = Set(
+        IPFamily.allCases.flatMap { family in
+            [
+                NamespaceState.PolicyRule(
+                    family: family, priority: 300, mark: 0, markMask: 0x0fff_0000, action: "goto", target: 310,
+                    protocol: 213),
+                NamespaceState.PolicyRule(
+                    family: family, priority: 301, mark: 0x2_0000, markMask: 0x0fff_0000, table: 2_130_002,
+                    protocol: 213),
+                NamespaceState.PolicyRule(family: family, priority: 310, action: "nop", protocol: 213),
+            ]
+        })
 
     static let table = Nft.Table(
         family: .inet, name: "causeway",

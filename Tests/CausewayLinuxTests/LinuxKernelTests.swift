@@ -62,6 +62,9 @@ struct `Linux kernel` {
             inHost,
             from: [
                 without(inHost) { $0.routes.removeFirst() }, without(inHost) { $0.neighbors = [] },
+                without(inHost) { $0.forwarding = [] }, without(inHost) { $0.rules.removeFirst() },
+                without(inHost) { $0.rules = [] }, without(inHost) { $0.links["cw-vxlan"]?.checksumOffload = nil },
+                without(inHost) { $0.routes = Set($0.routes.map { route in Self.with(mtu: 1300, route) }) },
                 without(inHost) { $0.tables = [] }, without(inHost) { $0.tables[0].sets[0].elements.removeLast() },
                 without(inHost) { $0.links["cw-a"]?.alias = "another" },
                 without(inHost) { $0.sysctls["net.ipv4.ip_forward"] = "0" }, KernelState(),
@@ -71,6 +74,12 @@ struct `Linux kernel` {
         try await host.run("ip", "link", "set", "cw-a", "down")
         #expect(try await hostKernel.observe().links["cw-a"]?.isUp == false)
         try await KernelContract.reaches(inHost, in: hostKernel)
+    }
+
+    private static func with(mtu: UInt32, _ route: Rtnl.Route) -> Rtnl.Route {
+        var route = route
+        if route.mtu != nil { route.mtu = mtu }
+        return route
     }
 
     @Test func `a link that is left to the kernel in part is observed as it was desired`() async throws {

@@ -73,12 +73,13 @@ struct HostRules {
     private var input: Nft.Chain {
         Nft.Chain(
             name: "input", base: .init(.filter, .input, priority: -5),
-            rules: tunnelInput + notLoopback.map {
-                Nft.Rule([
-                    $0, stateIs("new"), .match(Self.port, .equal, .value(.set(SetNames.ports))),
-                    .verdict(.goto("unanswered")),
-                ])
-            })
+            rules: tunnelInput
+                + notLoopback.map {
+                    Nft.Rule([
+                        $0, stateIs("new"), .match(Self.port, .equal, .value(.set(SetNames.ports))),
+                        .verdict(.goto("unanswered")),
+                    ])
+                })
     }
 
     /// One for each family, as no packet is of both.
@@ -93,17 +94,18 @@ struct HostRules {
     private var outputFilter: Nft.Chain {
         Nft.Chain(
             name: "output_filter", base: .init(.filter, .output, priority: -5),
-            rules: [toGone] + IPFamily.allCases.flatMap { family in
-                let names = SetNames(family)
-                let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
-                return [
-                    Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)]),
-                    // New ones only: an error that the host sends about a packet of a task belongs to no connection.
-                    Nft.Rule(
-                        [isToTask, stateIs("new"), .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
-                        comment: "not published"),
-                ]
-            })
+            rules: [toGone]
+                + IPFamily.allCases.flatMap { family in
+                    let names = SetNames(family)
+                    let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
+                    return [
+                        Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)]),
+                        // New ones only: an error that the host sends about a packet of a task belongs to no connection.
+                        Nft.Rule(
+                            [isToTask, stateIs("new"), .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
+                            comment: "not published"),
+                    ]
+                })
     }
 
     /// Before any iptables filter (priority 0): what we let through carries our mark there.
@@ -118,26 +120,29 @@ struct HostRules {
     private var postrouting: Nft.Chain {
         Nft.Chain(
             name: "postrouting", base: .init(.nat, .postrouting, priority: 100),
-            rules: selfThroughPeer + IPFamily.allCases.flatMap { family in
-                let names = SetNames(family)
-                return [
-                    Nft.Rule(
-                        [
-                            .match(
-                                .concatenation([.meta("iifname"), destination(family)]), .equal,
-                                .value(.set(names.sources))),
-                            .snat(Nft.NAT(family: family, address: hairpinSource[family].map { .value(.address($0)) })),
-                        ],
-                        comment: "a task that reaches itself"),
-                    Nft.Rule(
-                        [
-                            .match(source(family), .equal, .value(.set(names.tasks))),
-                            .match(.meta("oifname"), .notEqual, .value(.name(Rtnl.linkPrefix + "*"))),
-                            .masquerade(),
-                        ],
-                        comment: "to the outside"),
-                ]
-            })
+            rules: selfThroughPeer
+                + IPFamily.allCases.flatMap { family in
+                    let names = SetNames(family)
+                    return [
+                        Nft.Rule(
+                            [
+                                .match(
+                                    .concatenation([.meta("iifname"), destination(family)]), .equal,
+                                    .value(.set(names.sources))),
+                                .snat(
+                                    Nft.NAT(family: family, address: hairpinSource[family].map { .value(.address($0)) })
+                                ),
+                            ],
+                            comment: "a task that reaches itself"),
+                        Nft.Rule(
+                            [
+                                .match(source(family), .equal, .value(.set(names.tasks))),
+                                .match(.meta("oifname"), .notEqual, .value(.name(Rtnl.linkPrefix + "*"))),
+                                .masquerade(),
+                            ],
+                            comment: "to the outside"),
+                    ]
+                })
     }
 
     // MARK: chains that others go to

@@ -49,7 +49,8 @@ package struct PiecewiseCompiler: Sendable {
 
     /// The desired state but for the names.
     package mutating func compile(_ assignment: NodeAssignment, facts: NodeFacts) -> DesiredNode {
-        if var known = memory.take(), known.hasSameGround(as: assignment, facts), advance(&known, to: assignment, facts) {
+        if var known = memory.take(), known.hasSameGround(as: assignment, facts), advance(&known, to: assignment, facts)
+        {
             memory = known
             return known.desired
         }

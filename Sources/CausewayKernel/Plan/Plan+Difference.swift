@@ -107,7 +107,7 @@ private struct PlanBuilder {
         let routes = newRoutes
         guard !routes.isEmpty else { return }
         for old in surplus(\.routes).sorted(by: PlanOrder.addition) {
-            if let new = routes[old.identity] { take(.routeReplace(new, from: old)) }
+            if let new = routes[old.identity], old.canBecome(new) { take(.routeReplace(new, from: old)) }
         }
     }
 
@@ -216,8 +216,10 @@ extension Rtnl.Link {
 }
 
 extension Rtnl.Route {
-    /// Whether the kernel puts the other one in this one's place in one step.
-    fileprivate func canBecome(_ other: Rtnl.Route) -> Bool { kind == .unicast && other.kind == .unicast }
+    /// Whether the kernel puts the other one in this one's place in one step, whatever other routes there are.
+    fileprivate func canBecome(_ other: Rtnl.Route) -> Bool {
+        kind == .unicast && other.kind == .unicast && other.depth == 0
+    }
 }
 
 extension Rtnl.Link.Kind {

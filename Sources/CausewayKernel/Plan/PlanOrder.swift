@@ -39,5 +39,5 @@ enum PlanOrder {
 
 extension Rtnl.Route {
     /// 0 when it needs no other route, 1 when its gateway does.
-    fileprivate var depth: Int { gateway == nil || isOnLink ? 0 : 1 }
+    var depth: Int { gateway == nil || isOnLink ? 0 : 1 }
 }

@@ -12,7 +12,7 @@ package struct ForwardingMessage: Hashable, Sendable {
     /// A message that asks for the entries of one link.
     package static func dump(linkIndex: UInt32) -> NetlinkWriter {
         var message = NetlinkWriter(type: RTM.getNeighbor)
-        message.forwardingHeader(linkIndex: linkIndex)
+        message.forwardingHeader(linkIndex: linkIndex, state: 0, flags: 0)
         return message
     }
 
@@ -34,11 +34,13 @@ package struct ForwardingMessage: Hashable, Sendable {
 }
 
 extension NetlinkWriter {
-    fileprivate mutating func forwardingHeader(linkIndex: UInt32) {
+    fileprivate mutating func forwardingHeader(
+        linkIndex: UInt32, state: UInt16 = NDA.permanent, flags: UInt8 = NDA.ofLink
+    ) {
         put([Family.bridge, 0, 0, 0])
         put(linkIndex)
-        put(NDA.permanent)
-        put([NDA.ofLink, 0])
+        put(state)
+        put([flags, 0])
     }
 
     /// Adds or deletes a forwarding entry; `type` says which.

@@ -41,7 +41,9 @@ final class MeshBed: Sendable {
         self.shop = shop
         client = try await TestNamespace("mesh-c")
         wire = try await TestNamespace("mesh-w")
-        nodes = [try await TestNamespace("mesh-1"), try await TestNamespace("mesh-2"), try await TestNamespace("mesh-3")]
+        nodes = [
+            try await TestNamespace("mesh-1"), try await TestNamespace("mesh-2"), try await TestNamespace("mesh-3"),
+        ]
         folder = FileManager.default.temporaryDirectory.appending(path: client.name)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
@@ -156,7 +158,9 @@ final class MeshBed: Sendable {
         }
     }
 
-    private func reconcile(_ state: KernelState, in namespace: NetworkNamespace, _ scope: LinuxKernel.Scope) async throws {
+    private func reconcile(_ state: KernelState, in namespace: NetworkNamespace, _ scope: LinuxKernel.Scope)
+        async throws
+    {
         let kernel = LinuxKernel(namespace: namespace, scope: scope, sysctls: state.sysctls.keys)
         if case .refused(let error, _, _) = await Reconciler(kernel: kernel).reconcile(to: state) { throw error }
         let rest = try await Reconciler(kernel: kernel).plan(to: state)

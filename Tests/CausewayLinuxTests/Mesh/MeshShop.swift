@@ -50,7 +50,8 @@ struct MeshShop {
 
     private func task(_ service: Swarm.Service, slot: Int, node: Int, ingress: Bool, offset: Int) -> Swarm.Task {
         var task = Swarm.Task(
-            id: "\(slot)\(service.spec.name)mesh\(node)bcdefghijklmnop", meta: service.meta, service: service, slot: slot,
+            id: "\(slot)\(service.spec.name)mesh\(node)bcdefghijklmnop", meta: service.meta, service: service,
+            slot: slot,
             nodeID: "node\(node)")
         task.status.state = .running
         let number = offset + slot

@@ -109,9 +109,10 @@ struct MeshTests {
     func `every node's own programs reach a published port at every node`(_ filter: Int) async throws {
         try await MeshBed.run(reversePathFilter: filter) { bed in
             let own = try await ask(bed, from: bed.nodes[0].name, "tcp", "0", "8080", "198.51.100.1", "2001:db8:c::1")
-            #expect(own.map { $0.split(separator: " ").prefix(2).joined(separator: " ") } == [
-                "web.1 198.51.100.1", "web.1 2001:db8:c::1",
-            ])
+            #expect(
+                own.map { $0.split(separator: " ").prefix(2).joined(separator: " ") } == [
+                    "web.1 198.51.100.1", "web.1 2001:db8:c::1",
+                ])
             // From the task's own node, by another one: no host takes its own address from outside, so that the entry's
             // is seen.
             let back = try await ask(bed, from: bed.nodes[2].name, "tcp", "0", "8080", "192.0.2.1")
