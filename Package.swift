@@ -136,7 +136,10 @@ let tests: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "CausewaySessionTests",
-        dependencies: ["CausewayModel", "CausewaySession", log] + certificates + grpc + tls, swiftSettings: strict),
+        dependencies: [
+            "CausewayModel", "CausewaySession", log, .product(name: "NIOPosix", package: "swift-nio"),
+        ] + certificates + grpc + tls,
+        swiftSettings: strict),
     .testTarget(
         name: "CausewayLinuxTests",
         dependencies: [

@@ -184,7 +184,7 @@ struct RefusalTests {
         }
     }
 
-    @Test(arguments: Knock.allCases)
+    @Test(arguments: Knock.allCases.filter { $0 != .resets })
     func `what does not speak TLS is refused`(knock: Knock) async throws {
         let bed = try Bed()
         // Who says nothing is sent away in time; the others have time enough to say something wrong.
@@ -203,7 +203,7 @@ struct RefusalTests {
     @Test func `many who come and go do not keep others out`() async throws {
         let bed = try Bed()
         try await bed.serving(bed.server()) { port in
-            for _ in 0..<20 {
+            for _ in 0..<10 {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for knock in [Knock.closesAtOnce, .plainText, .garbage, .resets] {
                         for _ in 0..<5 { group.addTask { try await knock.knock(port) } }
@@ -278,7 +278,9 @@ enum AnyCall: String, CaseIterable, CustomStringConvertible {
 
 /// Those who do not speak TLS.
 enum Knock: CaseIterable {
-    case silence, plainText, http2WithoutTLS, garbage, closesAtOnce, resets
+    case silence, plainText, http2WithoutTLS, garbage, closesAtOnce
+    /// May be gone before it is accepted: then the kernel does not say any more who it was.
+    case resets
 
     func knock(_ port: UInt16) async throws {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -294,12 +296,11 @@ enum Knock: CaseIterable {
             var generator = SystemRandomNumberGenerator()
             let bytes = (0..<4_096).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
             // The first byte of a handshake record and nonsense after it gets furthest.
-            try? await channel.writeAndFlush(ByteBuffer(bytes: [0x16, 3, 1] + bytes))
+            try? await channel.writeAndFlush(ByteBuffer(bytes: [0x16, 3, 1, 0, 64] + bytes))
         case .closesAtOnce: try await channel.close()
         case .resets:
             // With a linger of nothing, closing is a reset.
-            let option = ChannelOptions.Types.SocketOption(level: .socket, name: .so_linger)
-            try await channel.setOption(option, value: linger(l_onoff: 1, l_linger: 0))
+            try await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
             try await channel.close()
         }
         // How it ends, with a reset or in order, is the kernel's affair.
