@@ -11,7 +11,7 @@ import Testing
     /// Node 1 with the shop's tasks; node 2 and 300 others, of which node 2 has a task.
     static func assignment(peers: [Int] = [2, 300], remote: [String: Int] = ["far1": 2]) -> NodeAssignment {
         var assignment = Shop.assignment()
-        assignment.tunnel = Tunnel(pool: Tunnel.defaultPool, uniqueLocalPrefix: assignment.uniqueLocalPrefix)
+        assignment.tunnel = Tunnel(pool: Tunnel.defaultPool!, uniqueLocalPrefix: assignment.uniqueLocalPrefix)
         assignment.dataAddress = IPAddress("192.0.2.1")
         assignment.peers = peers.map { number in
             Peer(
@@ -23,9 +23,10 @@ import Testing
                 id: task.id, nodeID: "node1", addresses: task.networks.flatMap { $0.addresses.map(\.address) })
         }
         let others = remote.map { id, node in
-            PlacedAddresses(
+            let number = 200 + id.utf8.reduce(0) { $0 + Int($1) } % 50
+            return PlacedAddresses(
                 id: id, nodeID: "node\(node)",
-                addresses: [IPAddress("10.0.1.\(200 + node % 50)")!, IPAddress("fd12:3456:789a:1::\(node)")!])
+                addresses: [IPAddress("10.0.1.\(number)")!, IPAddress("fd12:3456:789a:1::\(number)")!])
         }
         assignment.places = (own + others).sorted { $0.id < $1.id }
         return assignment
@@ -67,10 +68,10 @@ import Testing
     }
 
     @Test func `a task of another node is reached through that node, by both families`() {
-        #expect(routes(desired, to: "10.0.1.202") == ["10.0.1.202 via 100.64.0.2 dev cw-vxlan table 213 onlink"])
+        #expect(routes(desired, to: "10.0.1.212") == ["10.0.1.212 via 100.64.0.2 dev cw-vxlan table 213 onlink"])
         #expect(
-            routes(desired, to: "fd12:3456:789a:1::2") == [
-                "fd12:3456:789a:1::2 via fd12:3456:789a::1:2 dev cw-vxlan table 213 onlink"
+            routes(desired, to: "fd12:3456:789a:1::212") == [
+                "fd12:3456:789a:1::212 via fd12:3456:789a::1:2 dev cw-vxlan table 213 onlink"
             ])
         #expect(routes(desired, to: "10.0.1.5") == ["10.0.1.5 dev cw-web1abcdef table 213 scope link"])
     }
@@ -82,7 +83,7 @@ import Testing
         let desired = AssignmentCompiler().compile(Self.assignment(), facts: facts)
 
         #expect(
-            routes(desired, to: "10.0.1.202") == ["10.0.1.202 via 100.64.0.2 dev cw-vxlan table 213 mtu 1350 onlink"])
+            routes(desired, to: "10.0.1.212") == ["10.0.1.212 via 100.64.0.2 dev cw-vxlan table 213 mtu 1350 onlink"])
         // More than the link takes is no news.
         #expect(routes(desired, to: "100.64.1.44") == ["100.64.1.44 dev cw-vxlan src 100.64.0.1 table 213 scope link"])
         #expect(desired.host.links[Tunnel.linkName]?.checksumOffload == false)
@@ -150,8 +151,8 @@ import Testing
 
         #expect(
             Plan(from: before.host, to: after.host).description == """
-                route add 10.0.1.200 via 100.64.1.44 dev cw-vxlan table 213 onlink
-                route add fd12:3456:789a:1::300 via fd12:3456:789a::1:12c dev cw-vxlan table 213 onlink
+                route add 10.0.1.248 via 100.64.1.44 dev cw-vxlan table 213 onlink
+                route add fd12:3456:789a:1::248 via fd12:3456:789a::1:12c dev cw-vxlan table 213 onlink
                 """)
     }
 
@@ -164,8 +165,8 @@ import Testing
 
         #expect(
             Plan(from: before.host, to: after.host).description == """
-                route replace 10.0.1.202 via 100.64.1.44 dev cw-vxlan table 213 onlink
-                route replace fd12:3456:789a:1::2 via fd12:3456:789a::1:12c dev cw-vxlan table 213 onlink
+                route replace 10.0.1.247 via 100.64.1.44 dev cw-vxlan table 213 onlink
+                route replace fd12:3456:789a:1::247 via fd12:3456:789a::1:12c dev cw-vxlan table 213 onlink
                 """)
     }
 

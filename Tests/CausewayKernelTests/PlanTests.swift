@@ -136,13 +136,22 @@ import Testing
                 """)
     }
 
-    @Test func `a route that changes is deleted before it is added`() {
+    @Test func `a route that changes is replaced, unless it waits for another one`() {
         var other = task
         other.routes = [Rtnl.Route(destination: cidr("10.0.1.5/32"), link: "cw-a", scope: .link)]
         #expect(
             Plan(from: task, to: other).description == """
+                route replace 10.0.1.5 dev cw-a scope link
+                """)
+        other.routes = [
+            Rtnl.Route(destination: cidr("10.0.1.5/32"), gateway: ip("10.0.1.7"), link: "cw-a"),
+            Rtnl.Route(destination: cidr("10.0.1.7/32"), link: "cw-a"),
+        ]
+        #expect(
+            Plan(from: task, to: other).description == """
                 route delete 10.0.1.5 dev cw-a
-                route add 10.0.1.5 dev cw-a scope link
+                route add 10.0.1.7 dev cw-a
+                route add 10.0.1.5 via 10.0.1.7 dev cw-a
                 """)
     }
 

@@ -31,7 +31,7 @@ struct ContractStates {
                         destination: try #require(CIDR("0.0.0.0/0")), gateway: Self.peers[1], link: "cw-vxlan",
                         table: 2_130_002, isOnLink: true),
                     Rtnl.Route(
-                        destination: try #require(CIDR("::/0")), gateway: try #require(IPAddress("fd00::1:2")),
+                        destination: try #require(CIDR("::/0")), gateway: IPAddress("fd00::1:2"),
                         link: "cw-vxlan", table: 2_130_002, isOnLink: true, mtu: 1350),
                     Rtnl.Route(destination: CIDR(host: v4), link: "cw-a", scope: .link),
                     Rtnl.Route(destination: CIDR(host: v6), link: "cw-a"),

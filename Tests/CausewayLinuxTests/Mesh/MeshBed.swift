@@ -133,7 +133,7 @@ final class MeshBed: Sendable {
     private func startServers() async throws {
         for task in shop.tasks {
             // The program says its host's name: a name of its own for each task.
-            let script = "hostname \(task.name); exec \(program("whoami")) 80"
+            let script = "hostname \(task.serviceName).\(task.slot); exec \(program("whoami")) 80"
             _ = try start(["unshare", "--uts", "sh", "-c", script], in: TaskPlace.namespaceName(of: task))
             let namespace = TestedNamespace(NetworkNamespace(name: TaskPlace.namespaceName(of: task)))
             try await waitUntil { try await namespace.shell("ss -Hltn 'sport = :80'").contains(":80") }

@@ -108,7 +108,7 @@ struct MeshShop {
                 Self.network("front", ["10.0.1.0/24", "fd12:3456:789a:2::/64"]),
             ],
             tasks: tasks.filter { $0.nodeID == "node\(node)" }, services: [endpoint],
-            tunnel: Tunnel(pool: Tunnel.defaultPool, uniqueLocalPrefix: Self.prefix),
+            tunnel: Tunnel(pool: Tunnel.defaultPool!, uniqueLocalPrefix: Self.prefix),
             dataAddress: dataAddress(of: node),
             peers: (1...3).filter { $0 != node }.map {
                 Peer(id: "node\($0)", hostname: "n\($0)", number: $0, dataAddress: dataAddress(of: $0))

@@ -84,7 +84,8 @@ struct MeshTests {
             shop.gone = [1]
             try await bed.apply(shop)
             #expect(try await tcp.again() == ["reset", "reset"])
-            #expect(try await own.again() == ["reset"])
+            let last = try await own.again()
+            #expect(last == ["reset"])
             for held in [tcp, own] { held.close() }
         }
     }
@@ -99,9 +100,10 @@ struct MeshTests {
                 #expect(answers == ["web.1 10.0.1.101 40002", "web.1 fd12:3456:789a:2::101 40002"])
             }
             // Directly, and through a published port of its own node.
-            #expect(try await ask(bed, from: caller, "tcp", "40003", "80", "10.0.1.5") == ["web.1 10.0.1.101 40003"])
-            #expect(
-                try await ask(bed, from: caller, "tcp", "40004", "8080", "198.51.100.1") == ["web.1 10.0.1.101 40004"])
+            let direct = try await ask(bed, from: caller, "tcp", "40003", "80", "10.0.1.5")
+            #expect(direct == ["web.1 10.0.1.101 40003"])
+            let published = try await ask(bed, from: caller, "tcp", "40004", "8080", "198.51.100.1")
+            #expect(published == ["web.1 10.0.1.101 40004"])
         }
     }
 
