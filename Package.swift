@@ -178,7 +178,11 @@ let benches: [Target] = [
     .executableTarget(
         name: "causeway-bench-change",
         dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent", "CausewayLinux", "CLinux"],
-        path: "Bench/change", swiftSettings: strict)
+        path: "Bench/change", swiftSettings: strict),
+    .executableTarget(
+        name: "causeway-bench-cluster",
+        dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", log],
+        path: "Bench/cluster", swiftSettings: strict),
 ]
 
 let package = Package(
@@ -189,6 +193,7 @@ let package = Package(
         .executable(name: "causeway-oci", targets: ["causeway-oci"]),
         .executable(name: "causeway-keeper", targets: ["causeway-keeper"]),
         .executable(name: "causeway-bench-change", targets: ["causeway-bench-change"]),
+        .executable(name: "causeway-bench-cluster", targets: ["causeway-bench-cluster"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),

@@ -4,7 +4,7 @@ def median: sort | .[(length / 2) | floor];
 # What is compared: the field of a measurement that a case is about, and its unit.
 def fields: {
     requests: ["p50", "us"], connections: ["p50", "us"], start: ["ms", "ms"], changes: ["ms", "ms"],
-    build: ["ms", "ms"], names: ["us", "us"], path: ["ms", "ms"], memory: ["mib", "MiB"]
+    placing: ["ms", "ms"], reaching: ["ms", "ms"], build: ["ms", "ms"], names: ["us", "us"], path: ["ms", "ms"], memory: ["mib", "MiB"]
 };
 
 def figures:
@@ -34,6 +34,9 @@ def aims: [
     ["start", "the same, on the same engine", "causeway", "docker-beside", "median", null, null],
     ["changes", "one change at 10,000 services, in ms", "one at 10000", null, "median", "at most", 1],
     ["changes", "one change at 10,000 services, of one at 10", "one at 10000", "one at 10", "median", "at most", 1.25],
+    ["placing", "10,000 tasks on 100 nodes, in ms", "all tasks", null, "median", "at most", 60000],
+    ["reaching", "one change on 100 nodes, p99, in ms", "one change, p99", null, "median", "at most", 200],
+    ["memory", "of that manager, in MiB", "manager of 100 nodes", null, "median", "at most", 1024],
     ["names", "processor time of a query, of unbound", "causeway", "unbound", "median", "at most", 1],
     ["names", "processor time of a query, of dnsmasq", "causeway", "dnsmasq", "median", null, null]
 ];

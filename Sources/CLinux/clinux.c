@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -37,6 +38,11 @@ int clinux_new_mount_namespace(void)
 	if (unshare(CLONE_NEWNS) != 0)
 		return errno;
 	return mount("", "/", "none", MS_SLAVE | MS_REC, NULL) == 0 ? 0 : errno;
+}
+
+int clinux_spawn_close_others(posix_spawn_file_actions_t *actions)
+{
+	return posix_spawn_file_actions_addclosefrom_np(actions, 3);
 }
 
 int clinux_pipe(int ends[2])

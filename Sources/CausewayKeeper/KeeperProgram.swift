@@ -1,3 +1,4 @@
+import CLinux
 import CausewaySockets
 import Glibc
 import Logging
@@ -53,6 +54,8 @@ package struct KeeperProgram: Sendable {
         } else {
             posix_spawn_file_actions_adddup2(&actions, 2, 1)
         }
+        // It outlives us: a socket of ours in its hands would keep a port taken, and a connection open, after our death.
+        clinux_spawn_close_others(&actions)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

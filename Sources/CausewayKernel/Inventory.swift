@@ -9,6 +9,8 @@ package struct Inventory: Hashable, Codable, Sendable {
 
     package var schema: Int
     package var hostname: String
+    /// The kernel's boot, where it was read: inventories of one kernel tell of the same namespaces.
+    package var machine: String?
     package var takenAt: Timestamp
     /// The host's own namespace first, then sorted by name.
     package var namespaces: [NamespaceState]
@@ -18,10 +20,12 @@ package struct Inventory: Hashable, Codable, Sendable {
     package var gaps: [String]
 
     package init(
-        hostname: String, takenAt: Timestamp, namespaces: [NamespaceState], owners: [Owner] = [], gaps: [String] = []
+        hostname: String, machine: String? = nil, takenAt: Timestamp, namespaces: [NamespaceState],
+        owners: [Owner] = [], gaps: [String] = []
     ) {
         schema = Self.schemaVersion
         self.hostname = hostname
+        self.machine = machine
         self.takenAt = takenAt
         self.namespaces = namespaces
         self.owners = owners

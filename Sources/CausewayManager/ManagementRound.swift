@@ -75,7 +75,8 @@ package struct ManagementRound: Sendable {
         wake(at: decision.next)
         for node in decision.changed {
             try store.update(node)
-            notes.append("node \(node.description.hostname) is \(node.state.rawValue) \(node.message)")
+            let cause = node.message.isEmpty ? "" : ": \(node.message)"
+            notes.append("node \(node.description.hostname) is \(node.state.rawValue)\(cause)")
         }
         for node in decision.evicted.sorted() { try giveUp(node, mayReturn: true, &store) }
         for node in store.view.nodesWithTasks.sorted() where store.view.nodes[node] == nil {

@@ -41,7 +41,13 @@ extension SwarmManager {
             await environment.sleep(Nanoseconds(100_000_000))
         }
         let task = try view().networks[id].flatMap { NetworkUse.lastTask($0, store.snapshot()) }
-        throw Refusal.precondition("network \(id) is in use by task \(task?.id ?? "that is leaving")")
+        let name = task?.id ?? "that is leaving"
+        guard task?.lastSeen != nil, let node = task?.nodeID.flatMap({ store.snapshot().nodes[$0] }) else {
+            throw Refusal.precondition("network \(id) is in use by task \(name)")
+        }
+        throw Refusal.precondition(
+            "network \(id) is in use by task \(name), which may still run on node \(node.description.hostname), of "
+                + "which nothing was heard; if it does not come back, remove it (docker node rm \(node.id))")
     }
 
     /// Networks that `network prune` may remove.

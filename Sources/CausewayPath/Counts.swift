@@ -1,5 +1,7 @@
 /// How much a packet meets: each thing once, however often it is met.
 package struct Counts: Hashable, Codable, Sendable {
+    /// 0 where one host alone is known.
+    package var hosts = 0
     package var namespaces = 0
     /// Namespaces whose IP stack routed the packet.
     package var stacks = 0
@@ -8,11 +10,16 @@ package struct Counts: Hashable, Codable, Sendable {
     /// Filter, mangle, raw: every table with a chain on the way that does not translate.
     package var filterTables = 0
     package var balancers = 0
+    /// Journeys inside another packet, each direction's own.
+    package var tunnels = 0
 
     init(_ hops: [Hop]) {
         func distinct(_ matching: (Hop) -> Bool, by key: (Hop) -> String) -> Int {
-            Set(hops.filter(matching).map { $0.place.namespace + "\u{0}" + key($0) }).count
+            Set(hops.filter(matching).map { ($0.place.host ?? "") + "\u{0}" + $0.place.namespace + "\u{0}" + key($0) })
+                .count
         }
+        hosts = Set(hops.compactMap(\.place.host)).count
+        tunnels = hops.count { $0.stage.kind == .encapsulate }
         namespaces = distinct({ _ in true }, by: { _ in "" })
         stacks = distinct({ $0.stage.kind == .route }, by: { _ in "" })
         bridges = distinct({ $0.stage.kind == .bridge }, by: \.stage.name)
@@ -29,9 +36,11 @@ extension Counts: CustomStringConvertible {
             count == 1 ? "1 \(one)" : "\(count == 0 ? "no" : String(count)) \(many)"
         }
         return [
+            hosts > 1 ? say(hosts, "host", "hosts") : nil,
             say(namespaces, "namespace", "namespaces"), say(stacks, "IP stack", "IP stacks"),
             say(bridges, "bridge", "bridges"), say(natTables, "NAT table", "NAT tables"),
             say(filterTables, "filter table", "filter tables"), say(balancers, "balancer", "balancers"),
-        ].joined(separator: ", ")
+            tunnels > 0 ? say(tunnels, "tunnel", "tunnels") : nil,
+        ].compactMap { $0 }.joined(separator: ", ")
     }
 }

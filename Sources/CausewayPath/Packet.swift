@@ -41,6 +41,8 @@ package struct Packet: Hashable, Codable, Sendable {
     package var timeToLive: UInt8
     /// ICMP's type: 8 (ICMPv6: 128) asks for an echo, 0 (129) answers.
     package var icmpType: UInt8
+    /// The whole IP packet's length in bytes; `nil`: small enough for every link.
+    package var length: Int?
 
     package var family: IPFamily { destination.family }
 
@@ -116,6 +118,17 @@ struct Tuple: Hashable, Sendable {
     }
 }
 
+/// Which of conntrack's zones a packet is looked up in (`struct nf_conntrack_zone`).
+struct Zone: Hashable, Sendable {
+    var id: UInt16 = 0
+    /// The directions that it holds for: the other one is in zone 0.
+    var holdsForOriginal = true
+    var holdsForReply = true
+
+    var original: UInt16 { holdsForOriginal ? id : 0 }
+    var reply: UInt16 { holdsForReply ? id : 0 }
+}
+
 /// What one namespace remembers of a connection.
 struct Connection: Hashable, Sendable {
     enum Direction: Hashable, Sendable { case original, reply }
@@ -130,8 +143,10 @@ struct Connection: Hashable, Sendable {
     var changesDestination = false
     var hasSeenReply = false
     var mark: UInt32 = 0
+    var zone = Zone()
 
-    init(_ packet: Packet) {
+    init(_ packet: Packet, zone: Zone = Zone()) {
+        self.zone = zone
         original = packet.tuple
         reply = packet.tuple.inverted
     }

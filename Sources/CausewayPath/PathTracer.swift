@@ -18,6 +18,21 @@ package struct PathTracer: Sendable {
 
     package init(_ inventory: Inventory) { world = World(inventory) }
 
+    /// Of several hosts.
+    ///
+    /// `host` is the one that is asked when the question does not say; the first unless it is named.
+    package init(_ inventories: [Inventory], at host: String? = nil) throws(PathError) {
+        let join = InventoryJoin(inventories)
+        guard let host else {
+            world = World(join, home: join.hosts.first?.position ?? 0)
+            return
+        }
+        guard let home = join.hosts.first(where: { $0.name == host }) else {
+            throw .unknownHost(host, known: join.hosts.map(\.name))
+        }
+        world = World(join, home: home.position)
+    }
+
     /// Traces a packet, and the first packet that answers it.
     ///
     /// `choice` is the candidate of a balancing decision that is taken, from 0; the first when there is no such one.
@@ -62,18 +77,18 @@ package struct PathTracer: Sendable {
     /// Walks the answer: from the socket, or from the one who sent the reset.
     private func reply(to asked: Packet, _ walk: Walk, _ verdict: Verdict) -> Trace.Leg? {
         let isReset = verdict.outcome == .refused && verdict.answer == "tcp reset"
-        guard verdict.outcome == .delivered || isReset, let at = walk.hops.last.flatMap({ position(of: $0.place) })
-        else {
-            return nil
-        }
+        guard verdict.outcome == .delivered || isReset, !walk.hops.isEmpty else { return nil }
+        let at = walk.present
         var back = walk
         back.packet = walk.packet.reply
         if isReset { back.packet.flags = [.rst, .ack] }
         back.hops = []
         back.uncertain = []
-        back.frame = nil
+        (back.frame, back.frameSource) = (nil, nil)
         back.question = asked
+        let mark = walk.packet.mark
         back.forgetNamespace()
+        if isReset, reflectsMark(at, walk.packet.family) { back.packet.mark = mark }
         let first = back.packet
         let sender = isReset ? "closed port" : verdict.processName ?? "kernel"
         back.add(at, Stage(.socket, sender), isReset ? "sends a reset" : "answers")
@@ -81,8 +96,9 @@ package struct PathTracer: Sendable {
         return Trace.Leg(packet: first, hops: back.hops, verdict: end)
     }
 
-    private func position(of place: Place) -> Int? {
-        world.inventory.namespaces.firstIndex { $0.name == place.namespace }
+    /// Whether packets that the kernel itself answers with carry the mark of the packet they answer.
+    private func reflectsMark(_ at: Int, _ family: IPFamily) -> Bool {
+        world.sysctl(at, family == .ip ? "net.ipv4.fwmark_reflect" : "net.ipv6.fwmark_reflect") == 1
     }
 }
 
@@ -90,6 +106,7 @@ package struct PathTracer: Sendable {
 package enum PathError: Error, Hashable, Sendable {
     case unknownNamespace(UInt64)
     case unknownLink(String, namespace: String)
+    case unknownHost(String, known: [String])
     case unknownTarget(String, known: [String])
     case malformed(String, why: String)
     case noPublishedPort(service: String, port: UInt16?, known: [String])
@@ -109,6 +126,8 @@ extension PathError: CustomStringConvertible {
         case .unknownNamespace(let inode): return "no namespace with inode \(inode) in the inventory"
         case .unknownLink(let name, let space):
             return "no link '\(name)' in namespace \(space); `ip link` there lists them"
+        case .unknownHost(let name, let hosts):
+            return "no inventory is of a host '\(name)'; there are those of \(hosts.joined(separator: ", "))"
         case .unknownTarget(let name, let known):
             return "'\(name)' is no service, task, container or address of this host; \(list(known))"
         case .malformed(let text, let why): return "'\(text)' is not understood: \(why)"

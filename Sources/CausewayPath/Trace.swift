@@ -82,6 +82,8 @@ package struct Place: Hashable, Codable, Sendable {
     /// `web.1`, a container's name, or the host's.
     package var title: String
     package var kind: Kind
+    /// The host that it is on, where there are several.
+    package var host: String?
 
     package enum Kind: String, Hashable, Codable, Sendable { case host, task, container, other }
 }
@@ -102,6 +104,8 @@ package struct Stage: Hashable, Codable, Sendable {
         case conntrack
         case route
         case neighbor
+        /// A tunnel's device puts the packet into another one, or takes it out.
+        case encapsulate, decapsulate
     }
 
     package var kind: Kind
@@ -204,4 +208,8 @@ package enum DropReason: String, Hashable, Codable, Sendable {
     case neighborFailed = "NEIGH_FAILED"
     case otherHost = "OTHERHOST"
     case deviceNotReady = "DEV_READY"
+    case tooBig = "PKT_TOO_BIG"
+    case noRemote = "VXLAN_NO_REMOTE"
+    case unknownIdentifier = "VXLAN_VNI_NOT_FOUND"
+    case ownAddress = "LOCAL_MAC"
 }

@@ -1,19 +1,33 @@
 import CausewayKernel
 import CausewayModel
 
-/// An inventory with the look-ups that a walk needs.
+/// The inventories of one host, or of several, with the look-ups that a walk needs.
 ///
 /// Namespaces are known by their position.
 struct World: Sendable {
     let inventory: Inventory
+    /// Where the hosts' own namespaces are.
+    let hosts: [InventoryJoin.Host]
+    /// The host that is asked.
+    let home: Int
+    /// By namespace: the host that it is on.
+    private let homes: [Int]
+    private let readForwarding: [Bool]
     private let positions: [UInt64: Int]
     private let owners: [UInt64: Inventory.Owner]
     private let holders: [IPAddress: [Int]]
     /// Sets that were made ready for look-ups, once for all packets.
     let sets = CompiledSets()
 
-    init(_ inventory: Inventory) {
+    init(_ inventory: Inventory) { self.init(InventoryJoin([inventory]), home: 0) }
+
+    /// `home` is the position of a host's own namespace.
+    init(_ join: InventoryJoin, home: Int) {
+        let inventory = join.inventory
         self.inventory = inventory
+        self.home = home
+        hosts = join.hosts
+        readForwarding = join.readForwarding
         positions = Dictionary(
             inventory.namespaces.enumerated().map { ($1.inode, $0) }, uniquingKeysWith: { first, _ in first })
         owners = Dictionary(
@@ -25,6 +39,34 @@ struct World: Sendable {
             }
         }
         self.holders = holders
+        homes = Self.homes(join, positions)
+    }
+
+    /// A namespace is on the host to which its links lead, else on the one whose inventory tells of it.
+    private static func homes(_ join: InventoryJoin, _ positions: [UInt64: Int]) -> [Int] {
+        let own = Dictionary(join.hosts.enumerated().map { ($1.position, $0) }) { first, _ in first }
+        return join.inventory.namespaces.enumerated().map { position, space in
+            if let host = own[position] { return host }
+            let ends = space.links.compactMap { $0.peerNamespace.flatMap { positions[$0] } }
+            return ends.lazy.compactMap { own[$0] }.first ?? join.homes[position]
+        }
+    }
+
+    /// Inventories of earlier releases say nothing of forwarding entries.
+    func knowsForwarding(_ position: Int) -> Bool {
+        !self[position].forwarding.isEmpty || readForwarding[homes[position]]
+    }
+
+    /// Whether a namespace is a host's own.
+    func isHost(_ position: Int) -> Bool { hosts.contains { $0.position == position } }
+
+    /// The hosts' own namespaces that have an address on a link of theirs, but for one.
+    func arrival(of address: IPAddress, from position: Int) -> (position: Int, link: NamespaceState.Link)? {
+        for host in hosts where host.position != position {
+            let own = self[host.position].addresses.first { $0.address.address == address && $0.link != "lo" }
+            if let own, let link = link(host.position, named: own.link) { return (host.position, link) }
+        }
+        return nil
     }
 
     subscript(_ position: Int) -> NamespaceState { inventory.namespaces[position] }
@@ -66,18 +108,21 @@ struct World: Sendable {
     func place(_ position: Int) -> Place {
         let space = self[position]
         let identity = identity(position)
-        if let task = identity.task { return Place(namespace: space.name, title: task, kind: .task) }
-        if let container = identity.container {
-            return Place(namespace: space.name, title: container, kind: .container)
+        let name = hosts.count > 1 ? hosts[homes[position]].name : nil
+        func place(_ title: String, _ kind: Place.Kind, _ host: String?) -> Place {
+            Place(namespace: space.name, title: title, kind: kind, host: host)
         }
-        let isHost = position == 0
-        return Place(
-            namespace: space.name, title: isHost ? inventory.hostname : space.name, kind: isHost ? .host : .other)
+        if let host = hosts.first(where: { $0.position == position }) { return place(host.name, .host, name) }
+        if let task = identity.task { return place(task, .task, name) }
+        if let container = identity.container { return place(container, .container, name) }
+        return place(space.name, .other, nil)
     }
 
     /// The service, task or container that has an address.
     func owner(of address: IPAddress) -> Identity? {
-        guard let holders = holders[address], holders.count == 1 || !holders.contains(0) else { return nil }
+        guard let holders = holders[address], holders.count == 1 || !holders.contains(where: { isHost($0) }) else {
+            return nil
+        }
         return holders.map { identity($0) }.first { $0.name != nil }
     }
 

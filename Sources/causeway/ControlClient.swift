@@ -9,7 +9,12 @@ struct ControlClient {
     let socketPath: String
 
     /// Where the daemon listens unless it was told otherwise.
-    static let defaultPath = "/run/causeway/control.sock"
+    static let usualPath = "/run/causeway/control.sock"
+
+    /// The same for who runs us: `lab exec` names the node's.
+    static var defaultPath: String {
+        ProcessInfo.processInfo.environment["CAUSEWAY_CONTROL_SOCKET"] ?? usualPath
+    }
 
     /// What the daemon would change in one namespace.
     struct NamespacePlan: Codable {
@@ -32,10 +37,17 @@ struct ControlClient {
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }
 
-    func status() throws -> Status { try get("/status") }
+    /// What the nodes of the cluster hold, this one's first; `nil` from a daemon that does not tell, or from none.
+    func inventories() throws -> [Inventory]? {
+        guard isAnswered else { return nil }
+        do {
+            return try get("/inventories")
+        } catch let failure as Failure where failure.cause.contains(" 404 ") {
+            return nil
+        }
+    }
 
-    /// The inventories of the daemon's node and, if it is a manager, of the others.
-    func inventories() throws -> [Inventory] { try get("/inventories") }
+    func status() throws -> Status { try get("/status") }
 
     /// Whether somebody listens.
     var isAnswered: Bool {

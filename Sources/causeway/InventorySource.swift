@@ -11,8 +11,31 @@ enum InventorySource {
         var schema: Int
     }
 
+    /// Reads this host; `lab exec` says what a virtual one is called, and where its namespaces have their names.
+    static var reader: InventoryReader {
+        let environment = ProcessInfo.processInfo.environment
+        guard let name = environment["CAUSEWAY_LAB_HOST"] else { return InventoryReader() }
+        let folder = environment["CAUSEWAY_NAMESPACES_DIRECTORY"]
+        return InventoryReader(directories: folder.map { [$0] } ?? [], hostname: name, readsUnnamed: false)
+    }
+
+    /// Those of all hosts that can be had: from files, else from the daemon, which asks its cluster, else this host's.
+    ///
+    /// `ask` gives `nil` where there is no cluster to ask.
+    static func readAll(
+        _ files: [String], ask: () throws -> [Inventory]?
+    ) async throws -> [Inventory] {
+        guard files.isEmpty else {
+            var inventories: [Inventory] = []
+            for file in files { inventories.append(try await read(file)) }
+            return inventories
+        }
+        if let inventories = try ask(), !inventories.isEmpty { return inventories }
+        return [try await reader.read()]
+    }
+
     static func read(_ file: String?) async throws -> Inventory {
-        guard let file else { return try await InventoryReader().read() }
+        guard let file else { return try await reader.read() }
         let data = try contents(of: file)
         let header: Header
         do {

@@ -90,7 +90,8 @@ import Testing
 
     private func checkWhole(_ cluster: ClusterWorld, _ label: String) throws {
         for service in cluster.view.services.all {
-            let count = if case .replicated(let number) = service.spec.mode { Int(number) } else { cluster.nodes.count + 1 }
+            let everywhere = cluster.nodes.count + 1
+            let count = if case .replicated(let number) = service.spec.mode { Int(number) } else { everywhere }
             let running = cluster.world.running(service)
             #expect(running.count == count, "\(label): \(story(cluster, service))")
             // What the nodes themselves know: each slot once, in the whole cluster.

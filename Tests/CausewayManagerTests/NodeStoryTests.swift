@@ -38,7 +38,8 @@ import Testing
         #expect(try cluster.node(node.id).state == .ready)
     }
 
-    @Test func `is refused with a wrong token, a manager's, a live name or address, or routes over ours`() async throws {
+    @Test func `is refused with a wrong token, a manager's, a live name or address, or routes over ours`() async throws
+    {
         let cluster = try await ClusterWorld.started(nodes: 2)
         let other = FakeNode(9)
         func refusal(_ edit: (inout JoinRequest) -> Void) async -> String {

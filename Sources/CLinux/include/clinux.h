@@ -17,6 +17,7 @@
 #include <linux/sock_diag.h>
 #include <linux/veth.h>
 
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -29,6 +30,9 @@ int clinux_new_network_namespace(void);
 /* Gives the calling thread, and no other, mounts of its own, into which new ones of before still come. Returns 0 or
    errno. */
 int clinux_new_mount_namespace(void);
+
+/* Has a child begin with no descriptors but 0, 1 and 2, whatever the parent has open then. Returns 0 or errno. */
+int clinux_spawn_close_others(posix_spawn_file_actions_t *actions);
 
 /* Two ends of a pipe that no child inherits by accident. Returns 0 or errno. */
 int clinux_pipe(int ends[2]);

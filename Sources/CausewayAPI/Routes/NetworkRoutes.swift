@@ -170,7 +170,8 @@ struct NetworkRoutes: Sendable {
         services.contains { service in
             service.spec.attachments.contains { $0.target == network.id || $0.target == network.spec.name }
         }
-            || tasks.contains { $0.isOn(network.id) } || attached.contains { $0.networks.contains { $0.networkID == network.id } }
+            || tasks.contains { $0.isOn(network.id) }
+            || attached.contains { $0.networks.contains { $0.networkID == network.id } }
     }
 
     private static func carries(_ wanted: String, _ labels: [String: String]) -> Bool {

@@ -91,21 +91,23 @@ struct HostRules {
     }
 
     /// The host reaches a task through a published port only, like everybody outside the task's networks.
+    ///
+    /// A packet's link, `cw-gone` for one, is in this hook that of before its translation: targets say who is there.
     private var outputFilter: Nft.Chain {
         Nft.Chain(
             name: "output_filter", base: .init(.filter, .output, priority: -5),
-            rules: [toGone]
-                + IPFamily.allCases.flatMap { family in
-                    let names = SetNames(family)
-                    let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
-                    return [
-                        Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)]),
-                        // New ones only: an error that the host sends about a packet of a task belongs to no connection.
+            rules: IPFamily.allCases.flatMap { family in
+                let names = SetNames(family)
+                let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
+                return [Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)])]
+                    + refusals([isToTask, isTranslated], comment: "no task has this address")
+                    + [
+                        // New ones only: an error that the host sends about a task's packet belongs to no connection.
                         Nft.Rule(
                             [isToTask, stateIs("new"), .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
-                            comment: "not published"),
+                            comment: "not published")
                     ]
-                })
+            })
     }
 
     /// Before any iptables filter (priority 0): what we let through carries our mark there.

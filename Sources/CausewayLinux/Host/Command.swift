@@ -61,6 +61,7 @@ package struct Command: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, errors, 2)
+        clinux_spawn_close_others(&actions)
         var settings = ["PATH": Self.searchPath, "LC_ALL": "C"]
         settings.merge(environment) { $1 }
         var words = arguments.map { strdup($0) } + [nil]

@@ -45,7 +45,13 @@ package struct InventoryReader: Sendable {
         states.sort { ($0.name == "host" ? 0 : 1, $0.name, $0.inode) < ($1.name == "host" ? 0 : 1, $1.name, $1.inode) }
         let (found, missing) = await owners
         return Inventory(
-            hostname: hostname, takenAt: taken, namespaces: states, owners: found, gaps: gaps + missing)
+            hostname: hostname, machine: Self.machine, takenAt: taken, namespaces: states, owners: found,
+            gaps: gaps + missing)
+    }
+
+    /// The kernel's own number of this boot: namespaces' numbers mean something within it alone.
+    private static var machine: String? {
+        ProcFile.text("/proc/sys/kernel/random/boot_id")?.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     private func owners() async -> ([Inventory.Owner], [String]) {

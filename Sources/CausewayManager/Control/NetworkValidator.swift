@@ -157,7 +157,10 @@ package struct NetworkValidator: Sendable {
 
     // MARK: subnets cut from pools
 
-    private var taken: [CIDR] { hostRoutes + nodeRoutes.map(\.route) + [tunnelPool].compactMap(\.self) + view.networks.all.flatMap { $0.subnets.map(\.subnet) } }
+    private var taken: [CIDR] {
+        hostRoutes + nodeRoutes.map(\.route) + [tunnelPool].compactMap(\.self)
+            + view.networks.all.flatMap { $0.subnets.map(\.subnet) }
+    }
 
     private func cut(_ cluster: Swarm.Cluster) throws(SwarmError) -> Swarm.Subnet {
         let pool = SubnetPool(pools: cluster.defaultAddressPools, size: cluster.subnetSize)

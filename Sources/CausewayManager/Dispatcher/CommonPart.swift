@@ -161,7 +161,9 @@ struct CommonPart: Sendable {
         for stored in view.containers.all {
             gone.remove(stored.id)
             let before = knownContainers[stored.id]
-            guard before == nil || before?.version != stored.meta.version || before?.ingress != ingress else { continue }
+            guard before == nil || before?.version != stored.meta.version || before?.ingress != ingress else {
+                continue
+            }
             let endpoint = ContainerEndpoint.make(stored.container, ingress: ingress)
             if endpoint != before?.endpoint { news.changesEndpoints = true }
             let places = [stored.container.place]

@@ -43,7 +43,8 @@ struct NodeSessions {
     ) throws(SwarmError) {
         guard var session = sessions[id.nodeID], session.id == id, session.outlet != nil else {
             throw SwarmError(
-                .conflict, "session \(id.number) of node \(id.nodeID) is over: a newer one took its place, or it was closed")
+                .conflict,
+                "session \(id.number) of node \(id.nodeID) is over: a newer one took its place, or it was closed")
         }
         session.lastHeard = max(session.lastHeard, now)
         edit(&session)

@@ -26,7 +26,8 @@ package struct DrainGate: Hashable, Sendable {
         task.status.state == .running && nodes.contains { $0 != task.nodeID }
     }
 
-    /// - Parameter applied: the revision that each node has applied, of all nodes that are waited for.
+    /// Decides about all that are to stop; `applied` has the revision that each node has applied, of all nodes that are
+    /// waited for.
     package func reconcile(
         _ departing: [Swarm.Task], applied: [Swarm.ID: UInt64], at now: Timestamp
     ) -> Decision {

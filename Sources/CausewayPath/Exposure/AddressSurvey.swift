@@ -75,6 +75,12 @@ struct AddressSurvey: Sendable {
     }
 
     private func target(of trace: Trace, asked range: ClosedRange<UInt16>) -> Exposure.Target {
+        if let way = trace.wayToPeer {
+            let name = survey.service(of: transport, range.lowerBound) ?? "a task of another node"
+            return Exposure.Target(
+                kind: .service, name: name, tasks: trace.candidates.compactMap(\.owner),
+                port: way.before.destinationPort, processID: nil)
+        }
         let verdict = trace.outward.verdict
         let arrived = trace.outward.hops.last?.packet.destinationPort ?? trace.outward.packet.destinationPort
         let port = range.count > 1 && arrived == range.lowerBound ? nil : arrived

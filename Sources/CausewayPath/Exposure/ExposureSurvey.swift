@@ -112,7 +112,10 @@ package struct ExposureSurvey: Sendable {
     }
 
     /// A socket gets the packet, and nothing on the host stops the answer.
+    ///
+    /// A packet that leaves for another node by a tunnel is that node's: it is taken to arrive.
     func isReached(_ trace: Trace) -> Bool {
+        if trace.wayToPeer != nil { return true }
         guard trace.outward.verdict.outcome == .delivered, !isReservation(trace) else { return false }
         guard let reply = trace.reply, [.dropped, .refused].contains(reply.verdict.outcome) else { return true }
         // What becomes of it on the link and beyond is not this host's doing, nor is there such a neighbour.
@@ -131,6 +134,11 @@ package struct ExposureSurvey: Sendable {
         let port = trace.outward.packet.destinationPort
         return name.hasPrefix("causeway")
             && directory.published.contains { $0.port == port && $0.transport == trace.transport }
+    }
+
+    /// The service that has a published port.
+    func service(of transport: Packet.Transport, _ port: UInt16) -> String? {
+        directory.published.first { $0.transport == transport && $0.port == port }?.service
     }
 
     /// Published ports that are nowhere among the openings.
@@ -162,4 +170,9 @@ extension Exposure.Opening {
 
 extension Trace {
     fileprivate var transport: Packet.Transport { outward.packet.transport }
+
+    /// The hop by which the packet leaves for another node.
+    var wayToPeer: Hop? {
+        outward.verdict.outcome == .sent ? outward.hops.last { $0.stage.kind == .encapsulate } : nil
+    }
 }

@@ -17,6 +17,14 @@ struct HookView: Sendable {
     var direction: Connection.Direction = .original
     var isInvalid = false
     var isUntracked = false
+    /// Where conntrack looks, or looked, for the packet.
+    var zone = Zone()
+    var ethernet = Ethernet.none
+    var nextHop: IPAddress?
+    /// Of a VXLAN packet; `nil` of any other.
+    var networkIdentifier: UInt32?
+    /// Whether a rule has set the maximum segment size.
+    var limitsSegments = false
 
     /// The bit of `ct state`.
     var stateBits: UInt64 {
@@ -39,6 +47,15 @@ struct HookView: Sendable {
     func icmpType(_ transport: Packet.Transport) -> UInt64? {
         packet.transport == transport ? UInt64(packet.icmpType) : nil
     }
+}
+
+/// The addresses of the frame that a packet came in.
+enum Ethernet: Hashable, Sendable {
+    /// It was made here.
+    case none
+    /// It came from outside, and nothing says from which station.
+    case unknown
+    case known(source: MACAddress, destination: MACAddress?)
 }
 
 /// How a walk through one base chain ends.

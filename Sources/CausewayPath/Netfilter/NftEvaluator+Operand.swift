@@ -39,6 +39,10 @@ extension NftEvaluator {
     private func payload(_ header: String, _ field: String) -> Evaluated {
         let packet = view.packet
         switch header {
+        case "ether": return ethernet(field)
+        case "rt", "rt ip", "rt ip6": return route(header, field)
+        // VXLAN's network identifier, behind UDP's eight bytes and four of its own.
+        case "@th" where field == "96,24" && view.networkIdentifier != nil: return number(view.networkIdentifier ?? 0)
         case "ip", "ip6":
             guard packet.family == (header == "ip" ? .ip : .ip6) else { return .absent }
             switch field {
@@ -53,6 +57,8 @@ extension NftEvaluator {
             let isThis = header == "th" ? packet.transport.hasPorts : packet.transport.rawValue == header
             guard isThis else { return .absent }
             switch field {
+            // A tunnel's outer port comes from a hash of what is inside.
+            case "sport" where packet.sourcePort == 0: return .unknown("\(header) sport of this packet")
             case "sport": return number(packet.sourcePort)
             case "dport": return number(packet.destinationPort)
             case "flags" where header == "tcp": return number(packet.flags.rawValue)
@@ -67,8 +73,36 @@ extension NftEvaluator {
         }
     }
 
+    private func route(_ header: String, _ field: String) -> Evaluated {
+        guard header == "rt" || header == "rt \(view.packet.family.rawValue)" else { return .absent }
+        guard field == "nexthop", let nextHop = view.nextHop else { return .unknown("\(header) \(field)") }
+        return .known([.address(nextHop)])
+    }
+
+    private func ethernet(_ field: String) -> Evaluated {
+        switch (view.ethernet, field) {
+        case (.none, _): return .absent
+        case (.known(let source, _), "saddr"): return .known([.text("\(source)")])
+        case (.known(_, let destination?), "daddr"): return .known([.text("\(destination)")])
+        case (_, "type"): return number(view.packet.family == .ip ? 0x0800 : 0x86dd)
+        default: return .unknown("ether \(field) of a frame from outside")
+        }
+    }
+
+    private func zone(_ direction: String?) -> Evaluated {
+        let zone = view.connection?.zone ?? view.zone
+        switch direction {
+        case "original"?: return number(zone.original)
+        case "reply"?: return number(zone.reply)
+        default: return number(zone.id)
+        }
+    }
+
     private func conntrack(_ key: String, _ direction: String?, _ family: IPFamily?) -> Evaluated {
         if key == "state" { return number(view.stateBits) }
+        if key == "zone", !view.isUntracked, !view.isInvalid, view.connection != nil || view.zone != Zone() {
+            return zone(direction)
+        }
         guard let connection = view.connection, !view.isUntracked else { return .absent }
         let tuple: Tuple? = direction.map { $0 == "original" ? connection.original : connection.reply }
         var name = key
@@ -82,7 +116,6 @@ extension NftEvaluator {
         case ("status", _): return view.statusBits.map { number($0) } ?? .absent
         case ("mark", _): return number(connection.mark)
         case ("direction", _): return number(view.direction == .original ? 0 : 1)
-        case ("zone", _): return number(0)
         case ("protocol", _): return number(connection.original.transport.number)
         case ("l3proto", _): return number(view.packet.family == .ip ? 2 : 10)
         case ("saddr", let tuple?): return .known([.address(tuple.source)])

@@ -201,20 +201,30 @@ struct NftEvaluator: Sendable {
     private mutating func stepSet(_ target: Nft.Operand, _ value: Nft.Operand) -> Step {
         switch target {
         case .meta("priority"), .meta("nftrace"), .meta("pkttype"): return .next
-        case .meta("mark"), .ct("mark", _, _): break
+        case .meta("mark"), .ct("mark", _, _), .ct("zone", _, nil): break
+        case .payload("tcp option maxseg", "size"):
+            view.limitsSegments = true
+            return .changed
         default: return .unknown("set of \(target)")
         }
         switch evaluate(value) {
         case .known(let atoms):
-            guard atoms.count == 1, let number = atoms[0].number else { return .unknown("mark from \(value)") }
-            if target == .meta("mark") {
-                view.packet.mark = UInt32(truncatingIfNeeded: number)
-            } else {
-                view.connection?.mark = UInt32(truncatingIfNeeded: number)
-            }
+            guard atoms.count == 1, let number = atoms[0].number else { return .unknown("\(target) from \(value)") }
+            change(target, to: number)
             return .changed
         case .absent: return .stop
         case .unknown(let why): return .unknown(why)
+        }
+    }
+
+    private mutating func change(_ target: Nft.Operand, to number: UInt64) {
+        switch target {
+        case .ct("zone", let direction, _):
+            view.zone = Zone(
+                id: UInt16(truncatingIfNeeded: number), holdsForOriginal: direction != "reply",
+                holdsForReply: direction != "original")
+        case .ct: view.connection?.mark = UInt32(truncatingIfNeeded: number)
+        default: view.packet.mark = UInt32(truncatingIfNeeded: number)
         }
     }
 

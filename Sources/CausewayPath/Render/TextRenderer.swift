@@ -19,7 +19,7 @@ package struct TextRenderer: Sendable {
             corner: ("┌", "┐", "└", "┘"), horizontal: "─", vertical: "│", down: "│", exit: "┬",
             stage: [
                 .socket: "●", .deviceIn: "▼", .deviceOut: "▼", .cross: "▼", .bridge: "═", .conntrack: "▮", .route: "◯",
-                .neighbor: "?",
+                .neighbor: "?", .encapsulate: "◀", .decapsulate: "▶",
             ],
             acting: "▮", passing: "▯",
             end: [.delivered: "✓", .sent: "✓", .refused: "✗", .dropped: "✗"], chosen: "▸", other: "·", ellipsis: "…")
@@ -28,7 +28,7 @@ package struct TextRenderer: Sendable {
             corner: ("+", "+", "+", "+"), horizontal: "-", vertical: "|", down: "|", exit: "+",
             stage: [
                 .socket: "@", .deviceIn: "v", .deviceOut: "v", .cross: "v", .bridge: "=", .conntrack: "#", .route: "O",
-                .neighbor: "?",
+                .neighbor: "?", .encapsulate: "[", .decapsulate: "]",
             ],
             acting: "#", passing: ".",
             end: [.delivered: "+", .sent: "+", .refused: "x", .dropped: "x"], chosen: ">", other: "-", ellipsis: "...")
@@ -54,7 +54,7 @@ package struct TextRenderer: Sendable {
         if let reply = trace.reply {
             lines += ["", "the reply", ""] + leg(reply, isReply: true)
         }
-        lines += ["", "met: \(trace.counts)"]
+        lines += [""] + Texts.wrap("met: \(trace.counts)", width)
         return lines.map { Texts.clean($0) }.joined(separator: "\n") + "\n"
     }
 
@@ -187,6 +187,7 @@ package struct TextRenderer: Sendable {
         case .bridge: "bridge"
         case .socket: "socket"
         case .neighbor: "neighbour"
+        case .encapsulate, .decapsulate: "tunnel"
         }
     }
 

@@ -70,7 +70,10 @@ extension Trace.Leg {
 
 extension Place {
     /// What it is and whose: `task web.1`, `host node-a`.
-    var heading: String { kind == .other ? title : "\(kind.rawValue) \(title)" }
+    var heading: String {
+        let place = host.map { $0 == title ? "" : " on \($0)" } ?? ""
+        return kind == .other ? title : "\(kind.rawValue) \(title)\(place)"
+    }
 
     /// The heading, and the namespace's own name where it says more.
     var longHeading: String { namespace == title || namespace == kind.rawValue ? heading : "\(heading) (\(namespace))" }

@@ -36,11 +36,11 @@ struct Directory: Sendable {
     init(_ world: World) {
         self.world = world
         guard !world.inventory.namespaces.isEmpty else { return }
-        for table in world[0].tables where table.name == KernelState.tableName {
+        for table in world[world.home].tables where table.name == KernelState.tableName {
             for set in table.sets where set.data != nil { read(set) }
             for set in table.sets where set.data == nil { readNames(set) }
         }
-        for table in world[0].iptables where table.name == "nat" {
+        for table in world[world.home].iptables where table.name == "nat" {
             for rule in table.chains.flatMap(\.rules) { read(rule) }
         }
         published.sort { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
@@ -147,7 +147,7 @@ struct Directory: Sendable {
 
     /// Names of tasks, or of containers without one.
     var tasks: [String] {
-        world.inventory.namespaces.indices.dropFirst().compactMap { world.identity($0).name }
+        world.inventory.namespaces.indices.filter { !world.isHost($0) }.compactMap { world.identity($0).name }
             .sorted(by: NaturalOrder.isBefore)
     }
 
@@ -176,7 +176,7 @@ struct Directory: Sendable {
     /// A task's or a container's namespace by any of its names: `web.1`, `web.1.ID`, a container's name or id.
     func namespace(named name: String) -> Int? {
         let all = world.inventory.namespaces.indices
-        if let at = all.first(where: { world.identity($0).name == name && $0 != 0 }) { return at }
+        if let at = all.first(where: { world.identity($0).name == name && !world.isHost($0) }) { return at }
         if let at = all.first(where: { world.identity($0).fullTask == name || world.identity($0).container == name }) {
             return at
         }

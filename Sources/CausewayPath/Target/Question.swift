@@ -95,7 +95,7 @@ private struct Resolver {
             guard source.family == family else {
                 throw .malformed("\(source)", why: "it cannot send to \(destination), which is of the other family")
             }
-            entry = .link(namespace: world[0].inode, name: try wayIn(source, to: destination))
+            entry = .link(namespace: world[world.home].inode, name: try wayIn(source, to: destination))
         }
         if transport == .icmp, family == .ip6 { transport = .icmpv6 }
         let packet = Packet(
@@ -110,7 +110,8 @@ private struct Resolver {
 
     private func origin() throws(PathError) -> Origin {
         guard let from = question.from else { return .outside(nil) }
-        if from == "host" { return .namespace(0) }
+        if from == "host" { return .namespace(world.home) }
+        if let other = world.hosts.first(where: { $0.name == from }) { return .namespace(other.position) }
         if let address = IPAddress(from) { return .outside(address) }
         let name = from.hasPrefix("task:") ? String(from.dropFirst(5)) : from
         guard let at = directory.namespace(named: name) ?? directory.namespaces(of: name).first else {
@@ -121,14 +122,14 @@ private struct Resolver {
 
     /// The link by which packets from an outside address come in: the one by which the answer would leave.
     private func wayIn(_ source: IPAddress, to destination: IPAddress) throws(PathError) -> String {
-        if let link = Routing(world[0]).decide(RouteQuery(destination: source)).route?.link, link != "lo" {
+        if let link = Routing(world[world.home]).decide(RouteQuery(destination: source)).route?.link, link != "lo" {
             return link
         }
         let candidate =
-            world[0].addresses.first { $0.address.address == destination && $0.link != "lo" }
-            ?? world[0].addresses.first { address in
+            world[world.home].addresses.first { $0.address.address == destination && $0.link != "lo" }
+            ?? world[world.home].addresses.first { address in
                 address.address.family == source.family && !address.address.address.isLoopback
-                    && world.link(0, named: address.link)?.peerIndex == nil
+                    && world.link(world.home, named: address.link)?.peerIndex == nil
             }
         guard let link = candidate?.link else { throw .noWayIn(source) }
         return link
@@ -142,7 +143,8 @@ private struct Resolver {
         if let address = IPAddress(text) {
             return (address, port, question.transport ?? (port == nil ? ping(address) : .tcp))
         }
-        if text == "host" || text == world.inventory.hostname { return try host(port) }
+        if text == "host" { return try host(port) }
+        if let other = world.hosts.first(where: { $0.name == text }) { return try host(port, at: other.position) }
         if directory.services.contains(text) { return try service(origin) }
         if let at = directory.namespace(named: text) { return try task(at, origin) }
         throw .unknownTarget(text, known: directory.services + directory.tasks)
@@ -150,8 +152,10 @@ private struct Resolver {
 
     private func ping(_ address: IPAddress) -> Packet.Transport { address.family == .ip ? .icmp : .icmpv6 }
 
-    private func host(_ port: UInt16?, _ transport: Packet.Transport = .tcp) throws(PathError) -> Found {
-        guard let address = directory.address(of: 0, question.family) else {
+    private func host(
+        _ port: UInt16?, _ transport: Packet.Transport = .tcp, at position: Int? = nil
+    ) throws(PathError) -> Found {
+        guard let address = directory.address(of: position ?? world.home, question.family) else {
             throw .noAddress(target: "host", question.family)
         }
         return (address, port, question.transport ?? (port == nil ? ping(address) : transport))
@@ -161,7 +165,8 @@ private struct Resolver {
         let ports = directory.ports(of: text).filter {
             question.transport == nil || $0.transport == question.transport
         }
-        if case .namespace(let at) = origin, at != 0, let vip = directory.virtualIP(of: text, question.family) {
+        if case .namespace(let at) = origin, !world.isHost(at), let vip = directory.virtualIP(of: text, question.family)
+        {
             let port = port ?? ports.first?.targets.first?.port ?? listeningPort(of: text)
             return (vip, port, question.transport ?? .tcp)
         }
@@ -183,7 +188,7 @@ private struct Resolver {
     }
 
     private func task(_ at: Int, _ origin: Origin) throws(PathError) -> Found {
-        let isOutside = if case .namespace(let from) = origin { from == 0 && port != nil } else { true }
+        let isOutside = if case .namespace(let from) = origin { world.isHost(from) && port != nil } else { true }
         if isOutside, world.identity(at).task == nil,
             let found = directory.ports(ofNamespace: at).first(where: { port == nil || $0.port == port })
         {
@@ -198,7 +203,7 @@ private struct Resolver {
 
     /// A task has an address on each of its networks: the one that shares most with the asker's own.
     private func nearest(of at: Int, to origin: Origin) -> IPAddress? {
-        guard case .namespace(let asker) = origin, asker != 0 else { return nil }
+        guard case .namespace(let asker) = origin, !world.isHost(asker) else { return nil }
         func usable(_ position: Int) -> [IPAddress] {
             world[position].addresses.map(\.address.address).filter {
                 $0.family == question.family && !$0.isLoopback && $0.v6?.isLinkLocal != true

@@ -8,6 +8,8 @@ struct RouteDecision: Sendable {
     /// The policy rule that says what to do without a look-up (`blackhole`, …), or that was not understood.
     var ruleAction: String?
     var uncertain: String?
+    /// The policy rule that looks at the packet's mark, if such a one led to the route.
+    var rule: NamespaceState.PolicyRule?
 
     var kind: Rtnl.Route.Kind? { ruleAction.flatMap { Rtnl.Route.Kind(rawValue: $0) } ?? route?.kind }
 }
@@ -35,18 +37,28 @@ struct Routing: Sendable {
     /// Asks the policy rules in their order, as the kernel does: a table without an answer leads to the next rule.
     func decide(_ query: RouteQuery) -> RouteDecision {
         var decision = RouteDecision()
-        for rule in rules(query.destination.family) where matches(rule, query) {
+        /// A rule with `goto` leaves out those before its target.
+        var least: UInt32 = 0
+        for rule in rules(query.destination.family) where rule.priority >= least && matches(rule, query) {
             switch rule.action {
             case "lookup", "table", "":
                 guard let table = rule.table else { continue }
                 if let route = lookUp(query.destination, in: table, outgoing: query.outgoing) {
                     decision.route = route
+                    decision.rule = rule.mark == nil ? nil : rule
                     return decision
                 }
             case "blackhole", "unreachable", "prohibit":
                 decision.ruleAction = rule.action
+                decision.rule = rule.mark == nil ? nil : rule
                 return decision
             case "nop": continue
+            case "goto":
+                guard let target = rule.target else {
+                    decision.uncertain = "ip rule \(rule.priority): a goto whose target was not read"
+                    continue
+                }
+                least = target
             default:
                 decision.uncertain = "ip rule \(rule.priority): action \(rule.action)"
             }

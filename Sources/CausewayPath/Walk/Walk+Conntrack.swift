@@ -8,15 +8,16 @@ extension Walk {
         guard !isUntracked, tracked == nil else { return }
         let tuple = packet.tuple
         let known = connections[at] ?? []
-        if let index = known.firstIndex(where: { $0.reply == tuple && question != nil }) {
+        if let index = known.firstIndex(where: { $0.reply == tuple && $0.zone.reply == zone.reply && question != nil })
+        {
             tracked = (index, .reply)
             connections[at]?[index].hasSeenReply = true
-        } else if let index = known.firstIndex(where: { $0.original == tuple }) {
+        } else if let index = known.firstIndex(where: { $0.original == tuple && $0.zone.original == zone.original }) {
             tracked = (index, .original)
         } else if isAnswer {
             isInvalid = true
         } else {
-            connections[at, default: []].append(Connection(packet))
+            connections[at, default: []].append(Connection(packet, zone: zone))
             tracked = (known.count, .original)
         }
     }

@@ -5,6 +5,7 @@ import CausewayModel
 extension Walk {
     mutating func deliver(_ at: Int, _ link: String) -> Outcome {
         if let verdict = call(.input, at, HookLinks(incoming: link)) { return .end(verdict) }
+        if let carried { return decapsulate(at, carried) }
         if let question { return deliverAnswer(at, to: question) }
         guard packet.transport.hasPorts else { return answerEcho(at) }
         guard let socket = socket(at) else { return closed(at) }

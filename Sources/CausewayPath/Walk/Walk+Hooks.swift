@@ -5,6 +5,8 @@ import CausewayModel
 struct HookLinks: Sendable {
     var incoming: String?
     var outgoing: String?
+    /// To whom it is handed on that link, once the route is chosen.
+    var nextHop: IPAddress?
 }
 
 extension Walk {
@@ -42,6 +44,10 @@ extension Walk {
         }
         view.isInvalid = isInvalid
         view.isUntracked = isUntracked
+        view.zone = zone
+        view.nextHop = links.nextHop
+        view.networkIdentifier = carried?.networkIdentifier
+        view.ethernet = links.incoming == nil ? .none : ethernet
         return view
     }
 
@@ -54,8 +60,9 @@ extension Walk {
         let (run, after, stage) = evaluate(callee, view)
         packet = after.packet
         isUntracked = after.isUntracked
+        zone = after.zone
         if let tracked, let connection = after.connection { connections[at]?[tracked.index] = connection }
-        add(at, stage, action(run, before), from: before) { hop in
+        add(at, stage, action(run, before, view, after), from: before) { hop in
             hop.rules = run.acted
             hop.candidates = run.candidates
             hop.uncertain = run.uncertain
@@ -92,9 +99,14 @@ extension Walk {
         }
     }
 
-    private func action(_ run: ChainRun, _ before: Packet) -> String {
+    private func action(
+        _ run: ChainRun, _ before: Packet, _ view: HookView, _ after: HookView
+    ) -> String {
         var parts: [String] = []
         if packet.mark != before.mark { parts.append("mark 0x\(String(packet.mark, radix: 16))") }
+        if isUntracked, !view.isUntracked { parts.append("not tracked") }
+        if after.limitsSegments { parts.append("maximum segment size as the route takes it") }
+        if zone != view.zone { parts.append("conntrack zone \(zone.id)") }
         switch run.end {
         case .accept: parts.append("accept")
         case .policy(let isDrop):

@@ -53,7 +53,7 @@ extension Walk {
         }
         add(at, Stage(.bridge, bridge.link.name), "to port \(port.link.name)")
         frame = target
-        return cross(at, port, "out")
+        return cross(at, port, "out", nextHop: nil)
     }
 
     /// Whether a frame for `target` is wanted at the other end of a port: there, or behind a bridge of which it is one.
@@ -73,6 +73,7 @@ extension Walk {
         }
         guard link.link.isUp else { return drop(at, "\(name) is down", .deviceNotReady) }
         let neighbor = resolve(nextHop, on: link, at)
+        frameSource = link.link.address
         switch neighbor {
         case .failed(let why):
             add(at, Stage(.neighbor, name), why)
@@ -81,14 +82,17 @@ extension Walk {
             return leaveBridge(at, link, address, except: nil)
         case .known(let address, let how):
             frame = address
-            return cross(at, link, "out to \(nextHop)" + (how.isEmpty ? "" : " (\(how))"))
+            return cross(
+                at, link, "out to \(nextHop)" + (how.isEmpty ? "" : " (\(how))"), nextHop: nextHop)
         }
     }
 
     /// Goes to the other end, or leaves the host.
-    private mutating func cross(_ at: Int, _ link: NamespaceState.Link, _ action: String) -> Outcome {
+    private mutating func cross(_ at: Int, _ link: NamespaceState.Link, _ action: String, nextHop: IPAddress?)
+        -> Outcome
+    {
         let name = link.link.name
-        guard link.peerIndex != nil else { return leave(at, link, action) }
+        guard link.peerIndex != nil else { return leave(at, link, action, nextHop: nextHop) }
         guard let peer = world.peer(of: link, in: at) else {
             add(at, Stage(.deviceOut, name), action) { hop in
                 hop.uncertain = ["the other end of \(name) is in a namespace that could not be read"]
@@ -101,15 +105,32 @@ extension Walk {
         return .go(.receive(peer.position, peer.link))
     }
 
-    private mutating func leave(_ at: Int, _ link: NamespaceState.Link, _ action: String) -> Outcome {
+    private mutating func leave(
+        _ at: Int, _ link: NamespaceState.Link, _ action: String, nextHop: IPAddress?
+    ) -> Outcome {
         let name = link.link.name
         add(at, Stage(.deviceOut, name), action)
         exit = (at, name)
-        switch link.link.kind {
-        case .vxlan(let id, _, _):
-            return .end(Verdict(.sent, world.place(at), "into the tunnel \(name) (VXLAN \(id)), to another host"))
-        case .other("dummy"): return drop(at, "\(name) is a dummy: it swallows everything", nil)
-        default: break
+        if link.link.kind == .other("dummy") {
+            return drop(at, "\(name) is a dummy: it swallows everything", nil)
+        }
+        if case .vxlan(let identifier, let local, let port) = link.link.kind {
+            return encapsulate(at, link, to: frame, identifier, local: local, port: port)
+        }
+        // Whatever is between two hosts is not shown by their inventories: the frame that arrives is another one.
+        if let other = nextHop.flatMap({ world.arrival(of: $0, from: at) })
+            ?? world.arrival(of: packet.destination, from: at)
+        {
+            (frame, frameSource) = (nil, nil)
+            forgetNamespace()
+            return .go(.receive(other.position, other.link))
+        }
+        if let carried {
+            return .end(
+                Verdict(
+                    .sent, world.place(at),
+                    "leaves \(name) for \(packet.destination), of which there is no inventory, with "
+                        + carried.packet.header + " inside"))
         }
         if let question, !packet.answers(question) {
             return drop(
@@ -135,6 +156,9 @@ extension Walk {
             return .known(entry.neighbor.address, "\(entry.state) neighbour")
         }
         let ends: [(position: Int, link: NamespaceState.Link)] = segment(of: link, at)
+        if case .vxlan = link.link.kind {
+            return .failed("no neighbour entry for \(nextHop) on \(link.link.name): nobody can be asked in a tunnel")
+        }
         guard !ends.isEmpty else { return .known(nil, "") }
         if let answering = ends.first(where: { answers(for: nextHop, $0.position, $0.link) }) {
             return .known(answering.link.link.address, "")

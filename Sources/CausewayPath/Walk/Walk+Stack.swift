@@ -57,7 +57,8 @@ extension Walk {
             return refuse(at, "a link-local source cannot leave its link", "icmpv6 beyond-scope", nil)
         }
         packet.timeToLive -= 1
-        let both = HookLinks(incoming: link, outgoing: out)
+        if let outcome = oversize(at, route, out, isForwarded: true) { return outcome }
+        let both = HookLinks(incoming: link, outgoing: out, nextHop: route.gateway ?? packet.destination)
         if let verdict = call(.forward, at, both) { return .end(verdict) }
         if let verdict = call(.postrouting, at, both) { return .end(verdict) }
         return transmit(at, out, nextHop: route.gateway ?? packet.destination)
@@ -73,7 +74,7 @@ extension Walk {
                 destination: packet.destination, source: isUnset ? nil : packet.source, mark: packet.mark))
         if isUnset, let source = routing.preferredSource(for: decision, to: packet.destination) {
             packet.source = source
-            question?.source = source
+            if carried == nil { question?.source = source }
         }
         guard let out = outgoing(decision) else {
             note(at, decision, decision.kind?.rawValue ?? "no route")
@@ -82,7 +83,8 @@ extension Walk {
         note(at, decision, Self.text(of: decision, to: out))
         let before = packet
         let met = hops.count
-        if let verdict = call(.output, at, HookLinks(outgoing: out)) { return .end(verdict) }
+        let first = HookLinks(outgoing: out, nextHop: decision.route?.gateway ?? packet.destination)
+        if let verdict = call(.output, at, first) { return .end(verdict) }
         var link = out
         if packet.destination != before.destination || isRerouted(hops[met...]) {
             decision = routing.decide(
@@ -94,13 +96,15 @@ extension Walk {
             link = other
             note(at, decision, "again: " + Self.text(of: decision, to: other))
         }
-        if let verdict = call(.postrouting, at, HookLinks(outgoing: link)) { return .end(verdict) }
+        if let outcome = oversize(at, decision.route, link, isForwarded: false) { return outcome }
+        let nextHop = decision.route?.gateway ?? packet.destination
+        if let verdict = call(.postrouting, at, HookLinks(outgoing: link, nextHop: nextHop)) { return .end(verdict) }
         guard link != "lo" else {
             isLooped = true
             add(at, Stage(.deviceIn, "lo"), "comes back")
             return .go(.input(at, "lo"))
         }
-        return transmit(at, link, nextHop: decision.route?.gateway ?? packet.destination)
+        return transmit(at, link, nextHop: nextHop)
     }
 
     /// A mark that is set in these chains leads to another look at the routes; in filter chains it does not.
@@ -140,6 +144,7 @@ extension Walk {
         let forwarding = Self.forwardingName(packet.family)
         add(at, Stage(.route, table), action) { hop in
             hop.owner = owner
+            if let rule = decision.rule { hop.rules = [ActedRule(chain: "ip rule", text: Self.text(of: rule))] }
             if let uncertain = decision.uncertain { hop.uncertain.append(uncertain) }
             if !isForwardingKnown { hop.uncertain.append("\(forwarding) is not known") }
         }
@@ -170,6 +175,16 @@ extension Walk {
             : route.destination.isHost
                 ? "\(route.destination.address)" : "\(route.destination)"
         return target + (route.gateway.map { " via \($0)" } ?? "") + (route.link.map { " dev \($0)" } ?? "")
+    }
+
+    /// As `ip rule` prints it.
+    private static func text(of rule: NamespaceState.PolicyRule) -> String {
+        func hex(_ value: UInt32) -> String { "0x" + String(value, radix: 16) }
+        let mark = rule.mark.map(hex) ?? ""
+        let mask = rule.markMask.flatMap { $0 == .max ? nil : "/" + hex($0) } ?? ""
+        let action = rule.table.map { "lookup \(tableName($0))" } ?? rule.action
+        return "\(rule.priority): \(rule.isInverted ? "not " : "")from \(rule.from.map { "\($0)" } ?? "all") "
+            + "fwmark \(mark)\(mask) \(action)"
     }
 
     static func unspecified(_ family: IPFamily) -> IPAddress {

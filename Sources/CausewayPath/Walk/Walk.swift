@@ -33,6 +33,14 @@ struct Walk: Sendable {
     var isInvalid = false
     /// To whom the frame on the last link was addressed; `nil` when the walk does not know.
     var frame: MACAddress?
+    /// From whom it is; `nil` when the walk does not know.
+    var frameSource: MACAddress?
+    /// What is inside, while the packet is a tunnel's.
+    var carried: Carried?
+    /// Where conntrack looks for the packet.
+    var zone = Zone()
+    /// The namespace of the last hop.
+    var present = 0
     /// Stays on the packet when it comes back by `lo`: it is not routed again.
     var isLooped = false
     /// In the reply's direction: the packet that the asker sent, as it sent it.
@@ -88,6 +96,7 @@ struct Walk: Sendable {
         edit(&hop)
         uncertain += hop.uncertain.filter { !uncertain.contains($0) }
         hops.append(hop)
+        present = at
     }
 
     func drop(_ at: Int, _ text: String, _ reason: DropReason?) -> Outcome {
@@ -105,5 +114,9 @@ struct Walk: Sendable {
         isUntracked = false
         isInvalid = false
         isLooped = false
+        zone = Zone()
     }
+
+    /// What a chain sees of the frame.
+    var ethernet: Ethernet { frameSource.map { .known(source: $0, destination: frame) } ?? .unknown }
 }

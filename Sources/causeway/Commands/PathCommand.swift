@@ -19,8 +19,12 @@ struct PathCommand: AsyncParsableCommand {
             Example:
               causeway path web:8080 --return
               causeway path web --from task:client.1 --format svg -o path.svg
+              causeway path web:8080 --at n2 --return
+              causeway path web:8080 --input n1.json --input n2.json
 
-            Nothing is sent and nothing is changed; no daemon is needed. Read as root, or much stays hidden.
+            In a swarm the daemon hands over the other nodes' state, and the packet is followed into tunnels and out of \
+            them. Nothing is sent and nothing is changed; without a daemon this host alone is shown. Read as root, or \
+            much stays hidden.
 
             Exit status: 0 the packet arrives, 3 it is refused or dropped, 4 not certain, 64 usage, 1 other errors.
             """)
@@ -57,32 +61,49 @@ struct PathCommand: AsyncParsableCommand {
     @Flag(name: .customShort("6"), help: "Use IPv6 where TARGET has both.")
     var isIPv6 = false
 
-    @Option(help: "Read this snapshot instead of the host's kernel.")
-    var input: String?
+    @Option(help: "Read this snapshot instead of the kernel; once for each host.")
+    var input: [String] = []
+
+    @Option(help: ArgumentHelp("The node that is asked. Default: the one in TARGET, else this one.", valueName: "node"))
+    var at: String?
+
+    @Option(help: "The packet's length in bytes, to see whether it fits. Default: it does.")
+    var size: Int?
+
+    @Option(help: "The daemon's control socket: it has the other nodes' state. Default: the lab's, if NODE is of one.")
+    var socket: String?
 
     func validate() throws {
         guard choose >= 1 else { throw ValidationError("--choose counts from 1") }
         if let transport, Packet.Transport(rawValue: transport) == nil {
             throw ValidationError("--protocol '\(transport)' is not understood: tcp, udp or icmp")
         }
+        if let size, !(28...65_535).contains(size) { throw ValidationError("--size is 28 to 65535") }
         if port == 0 { throw ValidationError("--port is 1 to 65535") }
     }
 
     func run() async throws {
-        let inventory = try await InventorySource.read(input)
-        let trace = try trace(inventory)
+        let socket = try socket ?? at.flatMap { try LabFolder.usualManager(ofNode: $0) } ?? ControlClient.defaultPath
+        let inventories = try await InventorySource.readAll(input) {
+            try ControlClient(socketPath: socket).inventories()
+        }
+        let trace = try trace(inventories)
         try Console.write(try render(trace), to: output)
-        for gap in inventory.gaps { Console.note("not read: \(gap)") }
+        for inventory in inventories {
+            let whose = inventories.count > 1 ? "\(inventory.hostname): " : ""
+            for gap in inventory.gaps { Console.note("not read: \(whose)\(gap)") }
+        }
         if let status = Self.status(of: trace) { throw ExitCode(status) }
     }
 
-    private func trace(_ inventory: Inventory) throws -> Trace {
+    private func trace(_ inventories: [Inventory]) throws -> Trace {
         let question = Question(
             target: target, from: from, transport: transport.flatMap { Packet.Transport(rawValue: $0) }, port: port,
             family: isIPv6 ? .ip6 : .ip)
-        let tracer = PathTracer(inventory)
         do {
-            let answer = try tracer.resolve(question)
+            let tracer = try PathTracer(inventories, at: at ?? addressed(inventories))
+            var answer = try tracer.resolve(question)
+            answer.packet.length = size
             let trace = try tracer.trace(
                 answer.packet, from: answer.entry, choice: choose - 1, isReturning: isReturning)
             let count = trace.candidates.count
@@ -94,6 +115,17 @@ struct PathCommand: AsyncParsableCommand {
         } catch PathError.malformed(let text, let why) {
             throw ValidationError("'\(text)' is not understood: \(why)")
         }
+    }
+
+    /// The node that TARGET itself names: `n2:8080`.
+    private func addressed(_ inventories: [Inventory]) -> String? {
+        let name = target.lastIndex(of: ":").map { String(target[..<$0]) } ?? target
+        let address = IPAddress(name.trimmingCharacters(in: ["[", "]"]))
+        return inventories.first { inventory in
+            if inventory.hostname == name { return true }
+            guard let address, let host = inventory.namespaces.first else { return false }
+            return host.addresses.contains { $0.link != "lo" && $0.address.address == address }
+        }?.hostname
     }
 
     private func render(_ trace: Trace) throws -> String {

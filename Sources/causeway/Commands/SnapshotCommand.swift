@@ -20,7 +20,7 @@ struct SnapshotCommand: AsyncParsableCommand {
     var output: String?
 
     func run() async throws {
-        let inventory = try await InventoryReader().read()
+        let inventory = try await InventorySource.reader.read()
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try Console.write(String(decoding: try encoder.encode(inventory), as: UTF8.self) + "\n", to: output)

@@ -52,6 +52,16 @@ struct LabFolder {
         return record
     }
 
+    /// The control socket of the usual lab's manager, if the lab has a node of that name.
+    static func usualManager(ofNode name: String) throws(Failure) -> String? {
+        let folder = LabFolder(path: usual)
+        guard let nodes = try folder.record()?.topology.nodes, nodes.contains(where: { $0.name == name }) else {
+            return nil
+        }
+        let sockets = nodes.map { folder.node($0.name).controlSocket }
+        return sockets.first { (try? ControlClient(socketPath: $0).status().role) == "manager" }
+    }
+
     func write(_ record: LabRecord) throws(Failure) {
         do {
             let encoder = JSONEncoder()

@@ -19,8 +19,8 @@ final class LabRemover {
     /// Daemons first, or they would make anew what is removed.
     func remove() async throws {
         await LabProcess.end(record.daemons.sorted { $0.key < $1.key }.map(\.value), patience: .seconds(10))
-        removeContainers()
         await endProcesses()
+        removeContainers()
         for host in record.topology.nodes { removeNamespaces(of: folder.node(host.name)) }
         for name in record.topology.hosts.map(\.namespace) + [LabTopology.underlay] { removeNamespace(name) }
         guard obstacles.isEmpty else {
@@ -58,7 +58,8 @@ final class LabRemover {
         }
         for id in places {
             attempt("forget the place of \(id)") {
-                try FileManager.default.removeItem(atPath: "\(record.placesDirectory)/\(id)")
+                let path = "\(record.placesDirectory)/\(id)"
+                if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
             }
         }
     }
@@ -75,7 +76,7 @@ final class LabRemover {
 
     // MARK: processes and namespaces
 
-    /// Keepers, and whatever else was started in the lab's namespaces.
+    /// Keepers, daemons that somebody started by hand, and whatever else was started in the lab's namespaces.
     private func endProcesses() async {
         let inodes = Set(
             (record.topology.hosts.map(\.namespace) + [LabTopology.underlay]).compactMap { name in

@@ -114,20 +114,28 @@ extension NodeRole: SwarmMembership {
     func giveUp() async {
         member?.isLeaving = true
         await takeDown()
+        do {
+            // What it was to do is not to be done again at the next start.
+            if let newest { try KeptAssignment.write(newest, in: folder) }
+        } catch {
+            log.error("cannot forget what this node was to do", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Stops all tasks while their networks still stand, then has the agent take everything away.
     private func takeDown() async {
-        guard let last = newest else { return }
-        var stopping = last
-        for index in stopping.tasks.indices { stopping.tasks[index].desiredState = .shutdown }
-        tell(stopping)
-        await waitOrWarn("stop all tasks") {
-            stopping.tasks.allSatisfy { ($0.status.state.isTerminal || self.taskStates[$0.id]?.isTerminal ?? false) }
+        if var stopping = newest {
+            for index in stopping.tasks.indices { stopping.tasks[index].desiredState = .shutdown }
+            let tasks = stopping.tasks
+            tell(stopping)
+            await waitOrWarn("stop all tasks") {
+                tasks.allSatisfy { $0.status.state.isTerminal || self.taskStates[$0.id]?.isTerminal ?? false }
+            }
         }
         let empty = NodeAssignment(
-            revision: last.revision + 1, nodeID: last.nodeID, nodeNumber: last.nodeNumber, hostname: last.hostname,
-            uniqueLocalPrefix: last.uniqueLocalPrefix)
+            revision: max(newest?.revision ?? 0, applied) + 1, nodeID: host.nodeID, nodeNumber: newest?.nodeNumber ?? 0,
+            hostname: newest?.hostname ?? "",
+            uniqueLocalPrefix: newest?.uniqueLocalPrefix ?? CIDR(host: .v6(IPv6Address(high: 0, low: 0))))
         tell(empty)
         await waitOrWarn("take everything down") { self.applied >= empty.revision }
     }

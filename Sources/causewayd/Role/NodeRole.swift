@@ -74,6 +74,8 @@ actor NodeRole {
     /// A worker goes on with what it heard last, whether a manager is there or not.
     func resume() async throws(SwarmError) {
         guard await !manager.isActive(), let place = try file.read() else { return }
+        // It was about to leave when it ended.
+        guard try NodeCredentials.read(in: folder) != nil else { return try file.remove() }
         try begin(place)
     }
 

@@ -22,8 +22,8 @@ struct Lab: Sendable {
             try await causeway(words)
             try await body(lab)
         } catch {
-            let notes = lab.nodes.map { "\($0):\n\(lab.endOfLog($0))" }
-            try await causeway(["down"])
+            var notes = lab.nodes.map { "\($0):\n\(lab.endOfLog($0))" }
+            do { try await causeway(["down"]) } catch { notes.append("\(error)") }
             throw Context(error: error, notes: notes)
         }
         try await causeway(["down"])

@@ -51,7 +51,8 @@ struct House {
         configuration.hostsFolder = hostsFolder
         configuration.registryLimit = .milliseconds(300)
         let server = EngineServer(
-            configuration, control: control, membership: control, containers: containers, engine: client, logger: Logger(label: "test"),
+            configuration, control: control, membership: control, containers: containers, engine: client,
+            logger: Logger(label: "test"),
             now: { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) })
         let (listening, listens) = AsyncStream.makeStream(of: Void.self)
         do {

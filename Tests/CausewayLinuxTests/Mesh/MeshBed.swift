@@ -136,7 +136,7 @@ final class MeshBed: Sendable {
             let script = "hostname \(task.serviceName).\(task.slot); exec \(program("whoami")) 80"
             _ = try start(["unshare", "--uts", "sh", "-c", script], in: TaskPlace.namespaceName(of: task))
             let namespace = TestedNamespace(NetworkNamespace(name: TaskPlace.namespaceName(of: task)))
-            try await waitUntil { try await namespace.shell("ss -Hltn 'sport = :80'").contains(":80") }
+            try await waitUntil("a server") { try await namespace.shell("ss -Hltn 'sport = :80'").contains(":80") }
         }
     }
 
@@ -172,7 +172,7 @@ final class MeshBed: Sendable {
     private func close() async {
         for process in servers.withLock({ $0 }) where process.isRunning {
             process.terminate()
-            process.waitUntilExit()
+            try? await waitUntil("the end of \(process.arguments ?? [])") { !process.isRunning }
         }
         for name in made.withLock({ $0 }) { try? NetworkNamespace.delete(name: name) }
         for namespace in nodes + [client, wire] { try? namespace.close() }
@@ -195,10 +195,10 @@ struct TestedNamespace {
 }
 
 /// Waits for a state, ten seconds at most.
-func waitUntil(_ isTrue: () async throws -> Bool) async throws {
+func waitUntil(_ what: String, _ isTrue: () async throws -> Bool) async throws {
     for _ in 0..<1000 {
         if try await isTrue() { return }
         try await Task.sleep(for: .milliseconds(10))
     }
-    Issue.record("what was waited for did not come")
+    Issue.record("did not come: \(what)")
 }

@@ -23,7 +23,7 @@ final class FakeNode {
 
     init(_ number: Int) {
         hostname = "n\(number)"
-        id = "node\(number)" + String(repeating: "0", count: 21 - "\(number)".count)
+        id = "node" + String(repeating: "0", count: 21 - "\(number)".count) + "\(number)"
     }
 
     var hello: NodeHello {

@@ -37,12 +37,14 @@ struct Diagram {
 
     private static func key(_ item: Item) -> String {
         let name = item.role == .device || item.role == .bridge ? item.hop.stage.name : ""
-        return "\(item.hop.place.namespace)|\(item.role)|\(name)"
+        return "\(item.hop.place.heading)|\(item.hop.place.namespace)|\(item.role)|\(name)"
     }
 
     private static func track(_ leg: Trace.Leg, _ number: inout Int) -> Track {
         var track = Track()
-        var routed: String?
+        var routed: Place?
+        // What happens to a tunnel's packet stands along the way of the packet that is in it.
+        var isCarried = false
         for hop in leg.hops {
             var item = Item(role: role(hop), hop: hop, number: nil)
             if isExplained(hop) {
@@ -50,10 +52,15 @@ struct Diagram {
                 item.number = number
             }
             // One stack is one router, even when it looks twice, and `lo` is within it.
-            let isAgain = item.role == .router && routed == hop.place.namespace
+            let isAgain = item.role == .router && (isCarried || routed == hop.place)
+            switch hop.stage.kind {
+            case .encapsulate: isCarried = true
+            case .decapsulate: isCarried = false
+            default: break
+            }
             let isInner = item.role == .device && hop.stage.name == "lo"
-            if item.role == .router { routed = hop.place.namespace }
-            if item.role == .device, hop.stage.kind == .deviceIn, !isInner { routed = nil }
+            if item.role == .router { routed = hop.place }
+            if item.role == .device, hop.stage.kind == .deviceIn, !isInner, !isCarried { routed = nil }
             if item.role == .table || isAgain || isInner || track.anchors.isEmpty && item.role == .table {
                 if track.segments.isEmpty { continue }
                 if item.role != .table, item.number == nil { continue }
@@ -72,14 +79,14 @@ struct Diagram {
         case .deviceIn, .deviceOut, .cross: .device
         case .bridge: .bridge
         case .route: .router
-        case .chain, .conntrack, .neighbor: .table
+        case .chain, .conntrack, .neighbor, .encapsulate, .decapsulate: .table
         }
     }
 
     private static func isExplained(_ hop: Hop) -> Bool {
         switch hop.stage.kind {
         case .chain: !hop.isPassing
-        case .conntrack, .route, .neighbor: true
+        case .conntrack, .route, .neighbor, .encapsulate, .decapsulate: true
         case .deviceIn, .deviceOut, .cross, .bridge, .socket: !hop.uncertain.isEmpty
         }
     }

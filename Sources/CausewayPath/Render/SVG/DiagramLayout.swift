@@ -55,8 +55,8 @@ struct DiagramLayout {
     private mutating func place(_ outward: Diagram.Track, _ back: [[Diagram.Item]]) {
         var x = Self.margin + Self.outside
         for (index, anchor) in outward.anchors.enumerated() {
-            let name = anchor.hop.place.namespace
-            if index == 0 || outward.anchors[index - 1].hop.place.namespace != name {
+            let place = anchor.hop.place
+            if index == 0 || outward.anchors[index - 1].hop.place != place {
                 if index > 0 { x += Self.between }
                 spaces.append(Space(place: anchor.hop.place, x: x, end: x))
                 // A device stands on the border; anything else well inside.
@@ -71,7 +71,7 @@ struct DiagramLayout {
             let room = max(Self.total(upper), Self.total(lower))
             let isLastInSpace =
                 index + 1 == outward.anchors.count
-                || outward.anchors[index + 1].hop.place.namespace != name
+                || outward.anchors[index + 1].hop.place != place
             outwardTables.append(Self.spread(upper, from: x, room: room))
             replyTables.append(Self.spread(lower, from: x, room: room))
             if room > 0 { x += room } else if !isLastInSpace { x += Self.gap }
@@ -156,6 +156,8 @@ struct DiagramLayout {
         switch hop.stage.kind {
         case .conntrack: return ["conntrack", "reverses", "nat"]
         case .route: return ["routes", "again", hop.stage.name]
+        case .encapsulate: return ["tunnel", Texts.shorten(hop.stage.name, 14), "wraps"]
+        case .decapsulate: return ["tunnel", Texts.shorten(hop.stage.name, 14), "unwraps"]
         case .neighbor: return ["neighbour", Texts.shorten(hop.stage.name, 15), "fails"]
         case .deviceIn, .deviceOut, .cross, .bridge, .socket: return [hop.stage.name, "", ""]
         case .chain: break

@@ -64,6 +64,8 @@ struct DiagramPicture {
         tables(layout.outwardTables, upper, &canvas)
         tables(layout.replyTables, lower, &canvas)
         for box in layout.anchors where box.item.role == .device { anchor(box, upper, foot, &canvas) }
+        pipe(layout.outwardTables.joined(), upper, &canvas)
+        pipe(layout.replyTables.joined(), lower, &canvas)
         paths(upper, lower, &canvas)
         labels(labelsAbove, "\(style)Text", &canvas) { spaceTop - 10 - Double($0) * Self.laneHeight }
         labels(labelsBelow, "backText", &canvas) { spaceBottom + 20 + Double($0) * Self.laneHeight }
@@ -195,6 +197,20 @@ extension DiagramPicture {
         if reached > 0, let table = layout.replyTables[reached - 1].first { goal = table.middle }
         if reached == 0 { goal = first.item.role == .device ? first.x - 50 : first.end }
         ending(reply, from: begin, to: goal, lower, "back", &canvas)
+    }
+
+    /// Where the packet travels inside another one.
+    private func pipe(_ boxes: some Sequence<DiagramLayout.Box>, _ y: Double, _ canvas: inout SVGCanvas) {
+        var start: Double?
+        for box in boxes.sorted(by: { $0.x < $1.x }) {
+            switch (box.item.hop.stage.kind, start) {
+            case (.encapsulate, nil), (.decapsulate, nil): start = box.middle
+            case (.encapsulate, let from?), (.decapsulate, let from?):
+                canvas.line(from, y, box.middle, y, "pipe")
+                start = nil
+            default: break
+            }
+        }
     }
 
     private func ending(

@@ -26,7 +26,8 @@ package struct SVGRenderer: Sendable {
         }
         y = DiagramLegend(diagram, trace, width: width).draw(&canvas, top: y + 24)
         canvas.text("This packet meets \(trace.counts).", 30, y + 24, "count")
-        return document(canvas, width, y + 44, title: "\(trace.outward.packet.header)")
+        return document(
+            canvas, width, y + 44, title: "\(trace.outward.packet.header)", hasTunnel: trace.counts.tunnels > 0)
     }
 
     private func header(_ trace: Trace, _ canvas: inout SVGCanvas) -> Double {
@@ -46,13 +47,15 @@ package struct SVGRenderer: Sendable {
         return y + 6
     }
 
-    private func document(_ canvas: SVGCanvas, _ width: Double, _ height: Double, title: String) -> String {
+    private func document(_ canvas: SVGCanvas, _ width: Double, _ height: Double, title: String, hasTunnel: Bool)
+        -> String
+    {
         let (wide, high) = (SVGCanvas.number(width), SVGCanvas.number(height))
         return """
             <svg xmlns="http://www.w3.org/2000/svg" width="\(wide)" height="\(high)" viewBox="0 0 \(wide) \(high)" role="img">
             <title>\(SVGCanvas.escape(title))</title>
             <style>
-            \(SVGStyle.sheet)
+            \(SVGStyle.sheet)\(hasTunnel ? "\n" + SVGStyle.tunnel : "")
             </style>
             <rect width="\(wide)" height="\(high)" class="paper"/>
             \(canvas.elements.joined(separator: "\n"))

@@ -2,6 +2,9 @@
 ///
 /// Light is the default; a reader who prefers dark gets dark.
 enum SVGStyle {
+    /// Only where there is one.
+    static let tunnel = ".pipe{fill:none;stroke:#805ad5;stroke-width:18;stroke-opacity:.28;stroke-linecap:round}"
+
     static let sheet = """
         text{font-family:"DejaVu Sans",Verdana,"Segoe UI",Helvetica,Arial,sans-serif;font-size:12px;fill:#1f2933}
         .mono{font-family:"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono",monospace;font-size:11px}
