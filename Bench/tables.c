@@ -41,13 +41,16 @@ static double now(void) {
 // A socket stays in the namespace that it was opened in.
 static int listen_in(const char *name) {
     char path[256];
+    struct sockaddr_nl own = {.nl_family = AF_NETLINK};
     int group = NFNLGRP_NFTABLES, size = 8 << 20, file;
     snprintf(path, sizeof path, "/run/netns/%s", name);
     if ((file = open(path, O_RDONLY | O_CLOEXEC)) < 0 || setns(file, CLONE_NEWNET))
         err(1, "cannot enter the namespace %s", name);
     close(file);
     file = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
-    if (file < 0 || setsockopt(file, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group))
+    // One without a number of its own is taken for the kernel, which does not hear itself.
+    if (file < 0 || bind(file, (struct sockaddr *)&own, sizeof own) ||
+        setsockopt(file, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group))
         err(1, "cannot listen for changes of tables in %s", name);
     setsockopt(file, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
     return file;

@@ -63,6 +63,24 @@ import Testing
         }
     }
 
+    @Test func `the network of a task that has ended is gone before its end is told`() async throws {
+        try await withAgent { agent in
+            let task = Shop.assignment().tasks[0]
+            await source.send(Shop.assignment())
+            try await source.waitApplied(1)
+            #expect(try await agent.ready(task) == "/run/netns/cw-web.1.web1abcd")
+
+            await agent.letGo(of: [task.id])
+
+            await #expect(throws: KernelError.self) { try await agent.ready(task) }
+            // It stays away while the assignments do not know of the end.
+            await source.send(Shop.assignment(revision: 2))
+            try await source.waitApplied(2)
+            await #expect(throws: KernelError.self) { try await agent.ready(task) }
+            #expect(try await agent.plan().isEmpty)
+        }
+    }
+
     @Test func `one more backend costs its elements and no more`() async throws {
         try await withAgent { _ in
             await source.send(Shop.assignment(running: 2))

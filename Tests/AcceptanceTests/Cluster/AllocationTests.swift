@@ -70,7 +70,8 @@ extension Acceptance.InLab {
                 for name in names { try await lab.converged(name, 1, within: .seconds(120)) }
                 for (index, name) in names.enumerated() {
                     let node = await lab.nodes[index % lab.nodes.count]
-                    let load = Load(transport: .http, address: LabCluster.address(node), port: 20_000 + index, count: 4, atOnce: 1)
+                    let load = Load(
+                        transport: .http, address: LabCluster.address(node), port: 20_000 + index, count: 4, atOnce: 1)
                     let result = try await load.run(at: lab.place("client"))
                     #expect(result.answered == 4 && Array(result.replicas.keys) == [name], "\(name): \(result)")
                 }

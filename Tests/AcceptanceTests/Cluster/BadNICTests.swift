@@ -83,7 +83,9 @@ extension Acceptance.InLab {
 
         // MARK: parts
 
-        private static func answered(from here: LabCluster.Place, by there: LabCluster.Place, _ count: Int = 20) async throws -> Int {
+        private static func answered(from here: LabCluster.Place, by there: LabCluster.Place, _ count: Int = 20)
+            async throws -> Int
+        {
             let address = try #require(try await lab.addresses(of: there).first { !$0.contains(":") })
             let load = Load(
                 transport: .http, address: address, port: 80, count: count, atOnce: 1, timeout: .milliseconds(700))

@@ -19,6 +19,9 @@ struct Bulk: Sendable {
         var again_there: Int
         var failed: String
 
+        /// Of a hundred segments.
+        var percentAgain: Double { 100 * Double((again + again_there) * mss) / Double(max(sent + received, 1)) }
+
         var description: String {
             "\(sent) bytes there, \(received) back, in \(ms) ms, segments of \(mss), again \(again) and \(again_there)"
                 + (failed.isEmpty ? "" : ", \(failed)")

@@ -44,7 +44,7 @@ extension Acceptance.InLab {
         }
 
         private static func addForeignTunnel(
-            _ node: String, _ inner: String, to other: String, _ : String
+            _ node: String, _ inner: String, to other: String, _: String
         ) async throws {
             try await lab.shell(
                 node,

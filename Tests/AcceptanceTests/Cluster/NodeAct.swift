@@ -18,7 +18,8 @@ struct NodeAct: Sendable, CustomStringConvertible {
     }
 
     private static func forwarding(_ node: String) async throws -> [NodeAct] {
-        try await lab.shell(node, "bridge fdb show dev cw-vxlan").lines.filter { $0.contains(" dst ") }.flatMap { line in
+        try await lab.shell(node, "bridge fdb show dev cw-vxlan").lines.filter { $0.contains(" dst ") }.flatMap {
+            line in
             let words = line.split(separator: " ")
             guard let at = words.firstIndex(of: "dst") else { return [NodeAct]() }
             let (mac, address) = (words[0], words[at + 1])
@@ -39,7 +40,8 @@ struct NodeAct: Sendable, CustomStringConvertible {
                 return [
                     NodeAct(script: "ip neighbour delete \(words[0]) dev \(words[2])"),
                     NodeAct(
-                        script: "ip neighbour replace \(words[0]) lladdr 02:00:00:00:00:99 dev \(words[2]) nud permanent"),
+                        script:
+                            "ip neighbour replace \(words[0]) lladdr 02:00:00:00:00:99 dev \(words[2]) nud permanent"),
                 ]
             }
     }

@@ -24,7 +24,8 @@ extension Acceptance.InLab {
                 #expect(result.new.failures == 0, "\(result)")
                 #expect(result.udp.longest_silence_ms ?? 0 < 500, "\(result)")
                 let others = try await lab.places("nl-web").map(\.container)
-                #expect(Set(others).isSuperset(of: tasks.filter { $0.node != "n3" }.map(\.container)), "others moved too")
+                #expect(
+                    Set(others).isSuperset(of: tasks.filter { $0.node != "n3" }.map(\.container)), "others moved too")
                 try await lab.plansBecomeEmpty()
             }
         }
@@ -76,7 +77,8 @@ extension Acceptance.InLab {
                 }
                 #expect(try await !lab.manager("node", "ls").out.contains("n3"))
                 for node in left {
-                    let load = Load(transport: .http, address: LabCluster.address(node), port: 8080, count: 60, atOnce: 8)
+                    let load = Load(
+                        transport: .http, address: LabCluster.address(node), port: 8080, count: 60, atOnce: 8)
                     let result = try await load.run(at: lab.place("client"))
                     #expect(result.answered == 60, "\(node): \(result)")
                 }

@@ -31,7 +31,9 @@ struct NodeView: Sendable {
     }
 
     /// Waits until everything is as it was, and throws with what is not.
-    func wait(for reference: [String: KernelState], until deadline: ContinuousClock.Instant, _ what: String) async throws {
+    func wait(for reference: [String: KernelState], until deadline: ContinuousClock.Instant, _ what: String)
+        async throws
+    {
         var wrong: [String] = []
         repeat {
             let asked = ContinuousClock.now

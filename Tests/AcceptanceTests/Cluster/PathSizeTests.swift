@@ -5,8 +5,9 @@ extension Acceptance.InLab {
     /// How large a packet may be between two nodes is measured, because nobody says it; and so is what a card does.
     @Suite(.serialized, .nodes(4)) struct PathSizes {
         static let overhead = 50
-        /// The most segments that may be sent again for 10 MB: what is in the air when a loss is found out, once.
-        static let again = 60
+        /// Of a hundred segments, how many may be sent again. A way whose size is not known loses every full one; a burst
+        /// that a busy machine cannot take is some dozens, of thousands.
+        static let again = 3.0
 
         /// Of different pairs; all others are as wide as the links, 9000.
         static let ways = [
@@ -14,7 +15,9 @@ extension Acceptance.InLab {
             Underlay.Way(nodes: ("n2", "n3"), mtu: 1400),
         ]
 
-        @Test func `ways of different sizes are measured, and 10 MB get through each, by mesh and overlay`() async throws {
+        @Test func `ways of different sizes are measured, and 10 MB get through each, by mesh and overlay`()
+            async throws
+        {
             try await Self.withTasks { tasks in
                 for way in Self.ways { try await Self.expectMeasured(way) }
                 try await Self.expectMeasured(.init(nodes: ("n1", "n4"), mtu: 9000))
@@ -39,7 +42,7 @@ extension Acceptance.InLab {
                 #expect(during.failed.isEmpty && recovered <= .seconds(10), "\(recovered): \(during)")
                 try await Self.expectMeasured(narrow)
                 let after = try await Bulk(address: address, port: 7000).run(at: from)
-                #expect(after.failed.isEmpty && after.again + after.again_there <= Self.again, "\(after)")
+                #expect(after.failed.isEmpty && after.percentAgain <= Self.again, "\(after)")
             }
         }
 
@@ -51,7 +54,8 @@ extension Acceptance.InLab {
                 for to in await lab.nodes where from != to {
                     for v6 in [false, true] {
                         let address = try await address(tasks, to, v6: v6)
-                        let bulk = try await Bulk(address: address, port: 7000).run(at: try #require(tasks[from]).network)
+                        let bulk = try await Bulk(address: address, port: 7000).run(
+                            at: try #require(tasks[from]).network)
                         expectSmooth(bulk, "overlay, \(from) to \(to) at \(address)")
                     }
                 }
@@ -66,8 +70,9 @@ extension Acceptance.InLab {
 
         private static func expectSmooth(_ result: Bulk.Result, _ what: String) {
             print("\(what): \(result)")
-            #expect(result.failed.isEmpty && result.sent == 10 << 20 && result.received == 10 << 20, "\(what): \(result)")
-            #expect(result.again + result.again_there <= again, "\(what): \(result)")
+            #expect(
+                result.failed.isEmpty && result.sent == 10 << 20 && result.received == 10 << 20, "\(what): \(result)")
+            #expect(result.percentAgain <= again, "\(what): \(result)")
         }
 
         private static func expectMeasured(_ way: Underlay.Way) async throws {
@@ -82,7 +87,9 @@ extension Acceptance.InLab {
             }
         }
 
-        private static func address(_ tasks: [String: LabCluster.Place], _ node: String, v6: Bool) async throws -> String {
+        private static func address(_ tasks: [String: LabCluster.Place], _ node: String, v6: Bool) async throws
+            -> String
+        {
             let all = try await lab.addresses(of: try #require(tasks[node]))
             return try #require(all.first { v6 ? $0.contains(":") && !isIngress($0) : $0.hasPrefix("10.91.") })
         }
