@@ -43,7 +43,8 @@ struct `Kernel monitor` {
     }
 
     @Test(arguments: [
-        "ip link add cw-2 type bridge", "ip link set cw-1 mtu 1400", "ip route add 192.0.2.0/24 dev cw-1 proto 213",
+        "ip link add cw-2 type bridge", "ip rule add pref 300 lookup 213 protocol 213", "ip link set cw-1 mtu 1400",
+        "ip route add 192.0.2.0/24 dev cw-1 proto 213",
         "ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:01 dev cw-1", "ip address add 192.0.2.1/32 dev cw-1",
     ])
     func `a change of the host's is told as the host's`(change: String) async throws {
