@@ -119,13 +119,23 @@ extension Acceptance.InLab {
                 services[name] = nil
             case 2:
                 let name = known[Int.random(in: 0..<known.count, using: &chance)]
-                try await lab.manager("service", "update", "--detach", "--quiet", "--force", name)
+                try await update(name)
             default:
                 let name = known[Int.random(in: 0..<known.count, using: &chance)]
                 try await lab.manager("service", "scale", "--detach", "\(name)=\(replicas)")
                 services[name] = replicas
             }
             try await Task.sleep(for: .milliseconds(Int.random(in: 0...400, using: &chance)))
+        }
+
+        /// The command line reads, then writes: what the manager wrote meanwhile, such as an address, is in its way.
+        private static func update(_ name: String) async throws {
+            try await eventually("service \(name) to be updated", within: .seconds(5)) {
+                let said = try await lab.manager.attempt("service", "update", "--detach", "--quiet", "--force", name)
+                guard !said.succeeded else { return true }
+                guard said.all.contains("out of sequence") else { throw Command.Failure(said: said) }
+                return nil
+            }
         }
 
         /// As many run as there are addresses for, and every task has one of its own.

@@ -32,7 +32,9 @@ extension Acceptance.InLab {
                 do {
                     let watch = try await Self.watch()
                     for transport in Load.Transport.allCases {
-                        for node in nodes { try await Self.expectClient(transport, LabCluster.address(node), count: 200) }
+                        for node in nodes {
+                            try await Self.expectClient(transport, LabCluster.address(node), count: 200)
+                        }
                         try await Self.expectClient(transport, LabCluster.address6("n1"), count: 200)
                     }
                     try await Self.expectErrors()
@@ -58,7 +60,8 @@ extension Acceptance.InLab {
                     #expect(answers.count == rounds * addresses.count)
                     let failed = answers.filter { $0.seen == nil }
                     #expect(failed.isEmpty, "\(failed.prefix(5)) of \(failed.count)")
-                    let client = addresses[0].contains(":")
+                    let client =
+                        addresses[0].contains(":")
                         ? LabCluster.address6("client") : LabCluster.address("client")
                     #expect(answers.allSatisfy { $0.seen?.client == client })
                     for (_, round) in Dictionary(grouping: answers, by: \.round) { Self.expectOwnPort(round) }
@@ -86,7 +89,10 @@ extension Acceptance.InLab {
         @Test func `a node that joins answers too, and no task is started anew`() async throws {
             try await Self.withWeb { places in
                 try await lab.join("n4")
-                try await lab.shell("n4", "ip route del default; ip -6 route del default; ip route add default via 192.0.2.254; ip -6 route add default via 2001:db8:2::fe")
+                try await lab.shell(
+                    "n4",
+                    "ip route del default; ip -6 route del default; ip route add default via 192.0.2.254; ip -6 route add default via 2001:db8:2::fe"
+                )
                 for transport in Load.Transport.allCases {
                     for address in [LabCluster.address("n4"), LabCluster.address6("n4")] {
                         let load = Load(
@@ -177,7 +183,8 @@ extension Acceptance.InLab {
         // MARK: what is expected
 
         private static func expectClient(
-            _ transport: Load.Transport, _ address: String, count: Int, sourceLocation: SourceLocation = #_sourceLocation
+            _ transport: Load.Transport, _ address: String, count: Int,
+            sourceLocation: SourceLocation = #_sourceLocation
         ) async throws {
             let load = Load(transport: transport, address: address, port: 8080, count: count)
             let result = try await load.run(at: lab.place("client"))

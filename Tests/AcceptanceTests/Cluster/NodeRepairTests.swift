@@ -6,7 +6,7 @@ import Testing
 extension Acceptance.InLab {
     /// What others do to what is ours on any node is undone, and the other nodes notice nothing of it.
     @Suite(.serialized, .nodes(Machine.isFull ? 5 : 3)) struct NodeRepair {
-        static let acts = Machine.isFull ? 200 : 30
+        static let acts = Machine.isFull ? 200 : 20
         static let limit = Duration.seconds(2)
 
         @Test func `acts by chance on any node are repaired within 2 s, counted and named, under load`() async throws {

@@ -5,7 +5,9 @@ extension Acceptance.InLab {
     /// How large a packet may be between two nodes is measured, because nobody says it; and so is what a card does.
     @Suite(.serialized, .nodes(4)) struct PathSizes {
         static let overhead = 50
-        /// Of a hundred segments, how many may be sent again. A way whose size is not known loses every full one; a burst
+        /// Of a hundred segments, how many may be sent again.
+        ///
+        /// A way whose size is not known loses every full one; a burst
         /// that a busy machine cannot take is some dozens, of thousands.
         static let again = 3.0
 

@@ -33,7 +33,9 @@ enum Underlay {
         var mtu: Int
     }
 
-    /// Loses, without a word, what is too large for a way. Each call says all of them anew.
+    /// Loses, without a word, what is too large for a way.
+    ///
+    /// Each call says all of them anew.
     static func narrow(_ ways: [Way]) async throws {
         let rules = ways.flatMap { way in
             [(way.nodes.0, way.nodes.1), (way.nodes.1, way.nodes.0)].map { from, to in
