@@ -25,9 +25,14 @@ final class NameLoad: Sendable {
     /// How long an answer may take: a client's own first patience is 5 s.
     private let patience: Double
 
-    init(_ name: String, in namespace: String, patience: Double = 5) async throws {
+    convenience init(_ name: String, in namespace: String, patience: Double = 5) async throws {
+        try await self.init(name, at: NetworkNamespace(name: namespace).path, patience: patience)
+    }
+
+    /// - Parameter path: the file of a network namespace.
+    init(_ name: String, at path: String, patience: Double = 5) async throws {
         self.patience = patience
-        socket = try await NetworkNamespace(name: namespace).perform { try Self.open(patience) }
+        socket = try await NetworkNamespace(path: path).perform { try Self.open(patience) }
         Thread.detachNewThread { [self] in run(Self.query(name)) }
     }
 
