@@ -188,12 +188,15 @@ extension Swarm.Cluster {
 }
 
 extension Swarm.Task {
-    /// A task is a backend while it is seen running; it takes new connections only as long as it is wanted.
+    /// A task takes new connections while it is seen running and is wanted.
+    ///
+    /// It is named before: nodes learn at different moments that it runs, and the first to send it something must not
+    /// find a task's node that does not let it in yet.
     fileprivate var backend: ServiceEndpoint.Backend? {
-        guard status.state == .running, let nodeID else { return nil }
+        guard status.state >= .assigned, status.state <= .running, let nodeID else { return nil }
         return ServiceEndpoint.Backend(
             taskID: id, taskName: name, slot: slot, nodeID: nodeID, networks: networks,
-            isActive: desiredState <= .running)
+            isActive: status.state == .running && desiredState <= .running)
     }
 
     /// Where its addresses are: from the moment that it has a node until it has ended, and was seen to have.

@@ -146,15 +146,27 @@ extension LabCluster {
     }
 
     /// Waits until no node's daemon would change anything.
-    nonisolated func planIsEmptyEverywhere(within limit: Duration = .seconds(30)) async throws {
-        for node in await nodes {
-            var last = ""
-            do {
-                try await eventually("causeway plan to be empty on \(node)", within: limit) {
-                    last = try await exec(node, Machine.executable("causeway"), "plan").all
-                    return last.contains(nothingToChange) ? true : nil
-                }
-            } catch { throw Context(error: error, notes: [last, lastOfLog(node)]) }
+    nonisolated func planIsEmptyEverywhere() async throws {
+        for node in await nodes { try await planIsEmpty(node) }
+    }
+
+    /// Waits until a node's daemon would change nothing.
+    nonisolated func planIsEmpty(_ node: String, within limit: Duration = .seconds(30)) async throws {
+        var last = ""
+        do {
+            try await eventually("causeway plan to be empty on \(node)", within: limit) {
+                last = try await exec(node, Machine.executable("causeway"), "plan").all
+                return last.contains(nothingToChange) ? true : nil
+            }
+        } catch { throw Context(error: error, notes: [last, lastOfLog(node)]) }
+    }
+
+    /// Waits until the manager says of all nodes that they are ready.
+    nonisolated func allReady() async throws {
+        let all = await nodes
+        try await eventually("all nodes to be ready") {
+            let lines = try await manager("node", "ls", "--format", "{{.Hostname}} {{.Status}}").lines
+            return Set(lines) == Set(all.map { "\($0) Ready" }) ? true : nil
         }
     }
 }
