@@ -143,7 +143,7 @@ let tests: [Target] = [
     .testTarget(
         name: "CausewayLinuxTests",
         dependencies: [
-            "CausewayModel", "CausewayKernel", "CausewayAgent", "CausewayLinux", "CausewayTestKit", log,
+            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayAgent", "CausewayLinux", "CausewayTestKit", log,
         ],
         swiftSettings: strict),
     .testTarget(

@@ -178,3 +178,39 @@ answers() { "$tools/net" ask "$1" "$2" "$3" rr 0.01 >/dev/null 2>&1; }
 no_container_of() {
     [ -z "$(docker_engine ps --all --quiet --filter "label=com.docker.swarm.service.name=$1")" ]
 }
+
+# Short connections leave their ports waiting: there have to be enough of them, and they may be used again.
+reuse_ports() {
+    nsenter --net="/run/netns/$1" sysctl -qw net.ipv4.ip_local_port_range="1024 65000" net.ipv4.tcp_tw_reuse=1
+}
+
+# ---- ways that take turns
+
+# `ways` has a line for each: its name, the namespace of the client, the address, the port.
+
+# A way that does not answer is named, and its figures are missing: they are never made up.
+drop_silent_ways() {
+    local way name namespace address port kept=()
+    for way in "${ways[@]}"; do
+        read -r name namespace address port <<<"$way"
+        if wait_for "$name ($address port $port) to answer" 10 answers "$namespace" "$address" "$port"; then
+            kept+=("$way")
+        else
+            say "$name is left out: nothing answers"
+        fi
+    done
+    ways=("${kept[@]}")
+}
+
+# slices CASE rr|crr: one slice of a quarter of a second of each way, and again, so that what disturbs disturbs all.
+slices() {
+    local round way name namespace address port figures
+    for ((round = 0; round < $(rounds 16 3); round++)); do
+        for way in "${ways[@]}"; do
+            read -r name namespace address port <<<"$way"
+            figures=$("$tools/net" ask "$namespace" "$address" "$port" "$2" 0.25 "$processor") || continue
+            record "$1" "$name" "$figures"
+        done
+        refuse_captures
+    done
+}

@@ -1,7 +1,7 @@
 # Requests on one connection, and a new connection for each request, from outside through a published port, and through
 # 127.0.0.1; beside a bare veth, the host's own server, and `docker run -p`. Sourced by scripts/bench.
 # shellcheck shell=bash
-# shellcheck disable=SC2154
+# shellcheck disable=SC2034,SC2154  # `ways` is used by slices
 
 # Each way: its name, the namespace of the client, the address, the port.
 ways=(
@@ -44,7 +44,7 @@ make_bare() {
     for namespace in bare-a bare-b; do
         ip netns add $namespace
         ip -n $namespace link set lo up
-        nsenter --net=/run/netns/$namespace sysctl -qw net.ipv4.ip_local_port_range="1024 65000" net.ipv4.tcp_tw_reuse=1
+        reuse_ports $namespace
     done
     ip -n bare-a link add eth0 type veth peer name eth0 netns bare-b
     ip -n bare-a address add 192.0.2.1/24 dev eth0
@@ -53,31 +53,4 @@ make_bare() {
     ip -n bare-b address add 2001:db8:2::2/64 dev eth0 nodad
     ip -n bare-a link set eth0 up
     ip -n bare-b link set eth0 up
-}
-
-# A way that does not answer is named, and its figures are missing: they are never made up.
-drop_silent_ways() {
-    local way name namespace address port kept=()
-    for way in "${ways[@]}"; do
-        read -r name namespace address port <<<"$way"
-        if wait_for "$name ($address port $port) to answer" 10 answers "$namespace" "$address" "$port"; then
-            kept+=("$way")
-        else
-            say "$name is left out: nothing answers"
-        fi
-    done
-    ways=("${kept[@]}")
-}
-
-# slices CASE rr|crr: one slice of a quarter of a second of each way, and again, so that what disturbs disturbs all.
-slices() {
-    local round way name namespace address port figures
-    for ((round = 0; round < $(rounds 16 3); round++)); do
-        for way in "${ways[@]}"; do
-            read -r name namespace address port <<<"$way"
-            figures=$("$tools/net" ask "$namespace" "$address" "$port" "$2" 0.25 "$processor") || continue
-            record "$1" "$name" "$figures"
-        done
-        refuse_captures
-    done
 }

@@ -1,10 +1,13 @@
 # From single measurements to figures and ratios. $records: what `record` wrote; $machine: where.
 def median: sort | .[(length / 2) | floor];
+def p99: sort | .[(length * 99 / 100) | floor];
 
 # What is compared: the field of a measurement that a case is about, and its unit.
 def fields: {
     requests: ["p50", "us"], connections: ["p50", "us"], start: ["ms", "ms"], changes: ["ms", "ms"],
-    placing: ["ms", "ms"], reaching: ["ms", "ms"], build: ["ms", "ms"], names: ["us", "us"], path: ["ms", "ms"], memory: ["mib", "MiB"]
+    placing: ["ms", "ms"], reaching: ["ms", "ms"], build: ["ms", "ms"],
+    "mesh-requests": ["p50", "us"], "mesh-connections": ["p50", "us"], convergence: ["ms", "ms"],
+    names: ["us", "us"], path: ["ms", "ms"], memory: ["mib", "MiB"]
 };
 
 def figures:
@@ -12,7 +15,7 @@ def figures:
         .[0].case as $case | fields[$case][0] as $field
         | {
             case: $case, what: .[0].what, unit: fields[$case][1], measured: length,
-            median: (map(.[$field]) | median), least: (map(.[$field]) | min),
+            median: (map(.[$field]) | median), least: (map(.[$field]) | min), p99: (map(.[$field]) | p99),
             rate: (map(.rate // empty) | if length > 0 then median else null end)
         });
 
@@ -38,7 +41,21 @@ def aims: [
     ["reaching", "one change on 100 nodes, p99, in ms", "one change, p99", null, "median", "at most", 200],
     ["memory", "of that manager, in MiB", "manager of 100 nodes", null, "median", "at most", 1024],
     ["names", "processor time of a query, of unbound", "causeway", "unbound", "median", "at most", 1],
-    ["names", "processor time of a query, of dnsmasq", "causeway", "dnsmasq", "median", null, null]
+    ["names", "processor time of a query, of dnsmasq", "causeway", "dnsmasq", "median", null, null],
+    ["mesh-requests", "to a remote task, of a bare VXLAN", "vxlan", "remote", "least", "at least", 0.8],
+    ["mesh-requests", "to a remote task, of a bare VXLAN, IPv6", "vxlan6", "remote6", "least", "at least", 0.8],
+    ["mesh-requests", "to a remote task, of its way without rules", "vxlan-routed", "remote", "least", "at least", 0.8],
+    ["mesh-requests", "to a local task, of the host's own server", "host", "local", "least", null, null],
+    ["mesh-requests", "to a remote task, of the host's own server", "host", "remote", "least", null, null],
+    ["mesh-connections", "to a remote task, of a bare VXLAN", "vxlan", "remote", "least", "at least", 0.8],
+    ["mesh-connections", "to a remote task, of a bare VXLAN, IPv6", "vxlan6", "remote6", "least", "at least", 0.8],
+    ["mesh-connections", "to a remote task, of its way without rules", "vxlan-routed", "remote", "least", "at least", 0.8],
+    ["mesh-connections", "to a local task, of the host's own server", "host", "local", "least", null, null],
+    ["mesh-connections", "to a remote task, of the host's own server", "host", "remote", "least", null, null],
+    ["convergence", "a dead task is in no table, median, in ms", "a task's process ends", null, "median", null, null],
+    ["convergence", "a dead task is in no table, p99, in ms", "a task's process ends", null, "p99", null, null],
+    ["convergence", "scaled down is in every table, median, in ms", "one task less", null, "median", null, null],
+    ["convergence", "scaled down is in every table, p99, in ms", "one task less", null, "p99", null, null]
 ];
 
 def value($figures; $case; $what; $statistic):

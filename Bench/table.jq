@@ -6,12 +6,12 @@ def short: if . == null then "" elif . >= 1000 then round elif . >= 10 then . * 
 "\(.machine.processor), \(.machine.processors) processors, Linux \(.machine.kernel), Docker \(.machine.docker)"
     + (if .machine.quick then "\nA quick run: not to be quoted." else "" end),
 "",
-"\("case" | left(13))\("what" | left(24))\("median" | right(10))\("least" | right(10)) \("unit" | left(5))\("per second" | right(11))\("times" | right(7))",
+"\("case" | left(18))\("what" | left(24))\("median" | right(10))\("least" | right(10)) \("unit" | left(5))\("per second" | right(11))\("times" | right(7))",
 (.figures[]
-    | "\(.case | left(13))\(.what | left(24))\(.median | short | right(10))\(.least | short | right(10)) "
+    | "\(.case | left(18))\(.what | left(24))\(.median | short | right(10))\(.least | short | right(10)) "
         + "\(.unit | left(5))\(.rate | short | right(11))\(.measured | right(7))"),
 "",
-"\("case" | left(13))\("ratio" | left(46))\("is" | right(8))  aim",
+"\("case" | left(18))\("ratio" | left(46))\("is" | right(8))  aim",
 (.ratios[]
-    | "\(.case | left(13))\(.name | left(46))\(.ratio | right(8))  "
+    | "\(.case | left(18))\(.name | left(46))\(.ratio | right(8))  "
         + (if .bound then "\(.bound) \(.aim)" + (if .met then "" else "   MISSED" end) else "" end))

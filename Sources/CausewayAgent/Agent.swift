@@ -22,7 +22,10 @@ package actor Agent {
     /// The same for containers of users, with the namespaces that are complete.
     private var superviseContainers: (@Sendable ([AttachedContainer], Set<String>) async -> Void)?
 
+    private let inbox = Inbox()
     private var assignment: NodeAssignment?
+    /// Tasks of the assignment that have ended without its knowing it.
+    private var ended: Set<Swarm.ID> = []
     private var compiler = PiecewiseCompiler()
     /// Read at each look; a change of an assignment does not wait for them.
     private var facts: NodeFacts?
@@ -72,7 +75,7 @@ package actor Agent {
     ///
     /// - Throws: when others' changes cannot be watched: without that there is no trust in what is there.
     package func run() async throws {
-        let inbox = Inbox()
+        let inbox = inbox
         let (deferrals, deferral) = AsyncStream.makeStream(of: Deferral.self)
         let assignments = await source.assignments()
         let changes = try await node.changes()
@@ -113,6 +116,7 @@ package actor Agent {
             waited += tick
             if let applied {
                 for change in await node.quietChanges(applied) { inbox.put(change) }
+                if await isElsewhere() { inbox.putLook() }
             }
             guard waited >= auditInterval || !failures.isEmpty else { continue }
             waited = .zero
@@ -120,10 +124,18 @@ package actor Agent {
         }
     }
 
+    /// Whether the host is another one than the desired state was made for, such as with another MTU.
+    private func isElsewhere() async -> Bool {
+        guard let facts else { return false }
+        // What cannot be read is read again by the look, which says why it cannot.
+        do throws(KernelError) { return try await node.facts() != facts } catch { return true }
+    }
+
     private func work(through inbox: Inbox, _ deferral: AsyncStream<Deferral>.Continuation) async {
         for await _ in inbox.wakeups {
             if Task.isCancelled { break }
             let arrived = inbox.take()
+            ended.formUnion(arrived.ended)
             if let new = arrived.assignment {
                 if let peers { peerView = await peers.follow(new) }
                 await apply(new)
@@ -131,6 +143,7 @@ package actor Agent {
             } else if let view = arrived.peers {
                 await steer(by: view)
             }
+            if let assignment, arrived.assignment == nil, !arrived.ended.isEmpty { await apply(assignment) }
             if arrived.mustLook { await audit() } else { await look(at: arrived, deferral) }
         }
     }
@@ -165,11 +178,12 @@ package actor Agent {
         facts = known
         known.paths = peerView.paths
         known.tunnelOffload = peerView.tunnelOffload
-        return compiler.compile(assignment.avoiding(peerView.suspects), facts: known)
+        return compiler.compile(assignment.avoiding(peerView.suspects).without(ended), facts: known)
     }
 
     private func apply(_ new: NodeAssignment) async {
         assignment = new
+        ended.formIntersection(new.tasks.lazy.filter(AssignmentCompiler.needsNamespace).map(\.id))
         do throws(KernelError) {
             let desired = try await desired(new)
             let report: NodeReconciler.Report
@@ -327,6 +341,40 @@ extension Agent: TaskNetwork {
             ?? KernelError(
                 step: "give task \(task.name) its network", reason: .noNamespace,
                 detail: "no assignment with this task was applied yet")
+    }
+}
+
+extension Agent {
+    /// How long the kernel may take for it.
+    private static let lettingGoPatience = Duration.seconds(2)
+
+    /// Takes the networks of tasks that have ended away, and returns when they are gone.
+    ///
+    /// To be called before anybody is told of the end: then their addresses may be given to tasks of other nodes, whose
+    /// kernels do not wait for this one.
+    package func letGo(of tasks: Set<Swarm.ID>) async {
+        guard tasks.contains(where: hasNamespace) else { return }
+        inbox.put(ended: tasks)
+        let deadline = ContinuousClock.now + Self.lettingGoPatience
+        while tasks.contains(where: hasNamespace) {
+            guard ContinuousClock.now < deadline else {
+                return logger.warning(
+                    "the networks of ended tasks are still there", metadata: ["tasks": "\(tasks.sorted())"])
+            }
+            guard await Task.pause(for: .milliseconds(2)) else { return }
+        }
+    }
+
+    private func hasNamespace(_ task: Swarm.ID) -> Bool { applied?.namespaceOfTask[task] != nil }
+}
+
+extension NodeAssignment {
+    /// The same, with tasks that have ended shown as ended.
+    fileprivate func without(_ ended: Set<Swarm.ID>) -> NodeAssignment {
+        guard !ended.isEmpty else { return self }
+        var shown = self
+        for index in tasks.indices where ended.contains(tasks[index].id) { shown.tasks[index].status.state = .complete }
+        return shown
     }
 }
 

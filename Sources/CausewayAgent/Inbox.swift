@@ -7,6 +7,8 @@ final class Inbox: Sendable {
     struct Content: Sendable {
         var assignment: NodeAssignment?
         var peers: PeerView?
+        /// Tasks whose containers have ended.
+        var ended: Set<Swarm.ID> = []
         /// Whether to look at everything.
         var mustLook = false
         /// Where to look, and at which parts.
@@ -31,6 +33,11 @@ final class Inbox: Sendable {
 
     func put(_ view: PeerView) {
         content.withLock { $0.peers = view }
+        wakeup.yield()
+    }
+
+    func put(ended tasks: Set<Swarm.ID>) {
+        content.withLock { $0.ended.formUnion(tasks) }
         wakeup.yield()
     }
 

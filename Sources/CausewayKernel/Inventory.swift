@@ -110,7 +110,8 @@ package struct NamespaceState: Hashable, Codable, Sendable {
     package struct Link: Hashable, Codable, Sendable {
         package var index: UInt32
         package var link: Rtnl.Link
-        /// The other end, where there is one: its index, and its namespace's inode when it is another namespace.
+        /// The other end, where there is one: its index, and its namespace's inode when it is another
+        /// namespace; 0 is one that was not read.
         package var peerIndex: UInt32?
         package var peerNamespace: UInt64?
         /// The bridge it is a port of.

@@ -89,6 +89,11 @@ struct World: Sendable {
         return (other, end)
     }
 
+    /// Whether a link whose other end was not read is as good as a physical one: a virtual host's, with an address.
+    func isUplink(_ link: NamespaceState.Link, _ position: Int) -> Bool {
+        isHost(position) && self[position].addresses.contains { $0.link == link.link.name }
+    }
+
     func holds(_ position: Int, _ address: IPAddress) -> Bool {
         self[position].addresses.contains { $0.address.address == address }
     }

@@ -35,6 +35,20 @@ struct ControlClient {
         var role: String
         /// The revision that the kernel agrees with; absent before the first one.
         var applied: UInt64?
+        /// Absent in answers of earlier releases.
+        var peers: [Peer]?
+    }
+
+    /// How the daemon's node reaches another one through the tunnel.
+    struct Peer: Codable {
+        var hostname: String
+        var reachable: Bool
+        /// The largest packet inside the tunnel that arrives, bytes; absent until it is measured.
+        var mtu: UInt32?
+        /// Whether checksums left to the hardware arrive; absent until it is measured.
+        var offload: Bool?
+        /// What is wrong, and what was done; empty when nothing is.
+        var note: String
     }
 
     func plan() throws -> [NamespacePlan] { try get("/plan") }

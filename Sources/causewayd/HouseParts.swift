@@ -77,18 +77,21 @@ struct Hands: Sendable {
         let peers = PeerWatch(
             prober: try await PeerProber.open(device: Tunnel.linkName), logger: .part("peers"),
             remembered: memory.read(logger: .part("peers")), remember: { try memory.write($0) })
-        agent = Agent(
+        let agent = Agent(
             source: swarm.role, node: ground.node, keeper: NodeSockets(keeper: ground.keeper), peers: peers,
             logger: .part("agent"))
         let supervisor = TaskSupervisor(
             runtime: ground.runtime, network: agent, nodeID: ground.nodeID, now: { .now },
-            report: { try await swarm.role.report($0) }, logger: .part("tasks"))
+            report: { reports in
+                await agent.letGo(of: Set(reports.lazy.filter(\.status.state.isTerminal).map(\.taskID)))
+                try await swarm.role.report(reports)
+            }, logger: .part("tasks"))
         await agent.setSupervisor { await supervisor.update($0) }
         let attached = AttachedSupervisor(
             engine: ground.runtime, places: NamespacePlaces(files: ground.places, node: ground.node),
             reporting: swarm.manager, logger: .part("attached"))
         await agent.setContainerSupervisor { await attached.update($0, ready: $1) }
-        (self.supervisor, self.attached) = (supervisor, attached)
+        (self.agent, self.supervisor, self.attached) = (agent, supervisor, attached)
     }
 
     var services: [Part] {

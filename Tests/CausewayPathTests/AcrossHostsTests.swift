@@ -233,3 +233,20 @@ import Testing
         #expect(trace.verdict.text == "into the tunnel cw-vxlan (VXLAN 4095), to another host")
     }
 }
+
+@Suite struct VirtualHostsTests {
+    /// A lab's node sees that its uplink has another end, and not where.
+    @Test func `an uplink whose other end was not read leads to the other host`() throws {
+        var pair = TwoHosts()
+        for path in [\TwoHosts.first, \.second] {
+            pair[keyPath: path].host.links[1].peerIndex = 10
+            pair[keyPath: path].host.links[1].peerNamespace = 0
+        }
+
+        let trace = try pair.cross()
+
+        #expect(trace.isCertain)
+        #expect(trace.outward.verdict.place.title == "web.2")
+        #expect(trace.reply?.verdict.text == "leaves eth0 as 192.0.2.2:8080 > 203.0.113.9:40000 tcp")
+    }
+}

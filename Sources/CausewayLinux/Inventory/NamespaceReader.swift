@@ -51,7 +51,7 @@ struct NamespaceReader {
             let hasPeer = (link.kind == "veth" || link.kind == "netkit") && !isElsewhere
             return NamespaceState.Link(
                 index: link.index, link: Self.shown(link), peerIndex: hasPeer ? link.peerIndex : nil,
-                peerNamespace: hasPeer ? link.peerNamespaceID.flatMap { namespaces[$0] } : nil,
+                peerNamespace: hasPeer ? link.peerNamespaceID.map { namespaces[$0] ?? 0 } : nil,
                 controller: link.controllerIndex.flatMap { names[$0] }, hasCarrier: link.hasCarrier)
         }
         state.addresses = try socket.addresses().map {

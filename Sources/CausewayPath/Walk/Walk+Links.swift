@@ -94,6 +94,7 @@ extension Walk {
         let name = link.link.name
         guard link.peerIndex != nil else { return leave(at, link, action, nextHop: nextHop) }
         guard let peer = world.peer(of: link, in: at) else {
+            if world.isUplink(link, at) { return leave(at, link, action, nextHop: nextHop) }
             add(at, Stage(.deviceOut, name), action) { hop in
                 hop.uncertain = ["the other end of \(name) is in a namespace that could not be read"]
             }

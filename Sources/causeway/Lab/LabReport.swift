@@ -19,6 +19,8 @@ struct LabReport: Encodable {
         var applied: UInt64?
         /// What the node's kernel refused.
         var failures: [String]
+        /// How it reaches the others through the tunnel.
+        var peers: [ControlClient.Peer]
         var dockerHost: String
         var log: String
     }
@@ -47,7 +49,7 @@ struct LabReport: Encodable {
                 isAlive: status != nil || started?.isAlive ?? false, role: status?.role ?? "unknown",
                 state: members[host.name]?.state ?? "", availability: members[host.name]?.availability ?? "",
                 revision: status?.revision, applied: status?.applied, failures: status?.failures ?? [],
-                dockerHost: "unix://\(place.socket)", log: place.log)
+                peers: status?.peers ?? [], dockerHost: "unix://\(place.socket)", log: place.log)
         }
     }
 
@@ -90,7 +92,10 @@ struct LabReport: Encodable {
                 .joined(separator: "  ").trimmingEnd
         }
         let failures = nodes.flatMap { node in node.failures.map { "\(node.name): \($0)" } }
-        return (lines + failures).map { "\($0)\n" }.joined()
+        let notes = nodes.flatMap { node in
+            node.peers.filter { !$0.note.isEmpty }.map { "\(node.name): the way to \($0.hostname): \($0.note)" }
+        }
+        return (lines + failures + notes).map { "\($0)\n" }.joined()
     }
 }
 

@@ -24,10 +24,19 @@ final class NameLoad: Sendable {
     private let socket: Int32
     /// How long an answer may take: a client's own first patience is 5 s.
     private let patience: Double
+    private let pause: UInt32
 
-    init(_ name: String, in namespace: String, patience: Double = 5) async throws {
+    convenience init(_ name: String, in namespace: String, patience: Double = 5) async throws {
+        try await self.init(name, in: NetworkNamespace(name: namespace), patience: patience)
+    }
+
+    /// `pause`: microseconds from an answer to the next question.
+    init(
+        _ name: String, in namespace: NetworkNamespace, patience: Double = 5, pause: UInt32 = 200
+    ) async throws {
         self.patience = patience
-        socket = try await NetworkNamespace(name: namespace).perform { try Self.open(patience) }
+        self.pause = pause
+        socket = try await namespace.perform { try Self.open(patience) }
         Thread.detachNewThread { [self] in run(Self.query(name)) }
     }
 
@@ -83,7 +92,7 @@ final class NameLoad: Sendable {
             }
             if failure == nil { last = now }
             // Refused at once, a client would wait too.
-            usleep(failure == nil ? 200 : 5_000)
+            usleep(failure == nil ? pause : max(pause, 5_000))
         }
         close(socket)
     }
