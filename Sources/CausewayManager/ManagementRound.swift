@@ -14,6 +14,8 @@ package struct ManagementRound: Sendable {
     package private(set) var next: Timestamp?
     /// What an operator should know of the last round.
     package private(set) var notes: [String] = []
+    /// What happened in order, for whoever wants to see it.
+    package private(set) var progress: [String] = []
     /// The nodes whose maps may lead to a task that is to stop, with the revision that each has applied.
     private var applied: [Swarm.ID: UInt64] = [:]
     private let evictionAfter: Nanoseconds?
@@ -38,6 +40,7 @@ package struct ManagementRound: Sendable {
     package mutating func run(_ store: inout StoreTransaction, seen: NodesSeen) throws(SwarmError) {
         next = nil
         notes = []
+        progress = []
         try judge(&store, seen)
         applied = Self.applied(store.view, seen)
         for service in allocator.endpoints(store.view) { try store.update(service) }
@@ -108,13 +111,28 @@ package struct ManagementRound: Sendable {
         let decision = gate.reconcile(departing, applied: applied, at: store.now)
         wake(at: decision.next)
         for id in decision.released {
-            guard var task = store.view.tasks[id] else { continue }
+            guard var task = store.view.tasks[id], let departure = task.departure else { continue }
             task.departure = nil
             try store.update(task)
-            guard let lagging = decision.lagging[id] else { continue }
+            guard let lagging = decision.lagging[id] else {
+                progress.append(acknowledged(task, departure, store))
+                continue
+            }
             let names = lagging.map { store.view.nodes[$0]?.description.hostname ?? $0 }.joined(separator: ", ")
             notes.append("task \(task.name) is stopped although \(names) may still send it new connections")
         }
+    }
+
+    /// Which revision each node has, with which it sends a task nothing new.
+    private func acknowledged(
+        _ task: Swarm.Task, _ departure: Swarm.Departure, _ store: StoreTransaction
+    ) -> String {
+        let others = applied.filter { $0.key != task.nodeID }.map { node, revision in
+            "\(store.view.nodes[node]?.description.hostname ?? node)@\(revision)"
+        }
+        let waited = store.now.since(departure.since)
+        return "task \(task.name) is avoided by all nodes since revision \(departure.revision), after \(waited): "
+            + others.sorted().joined(separator: " ")
     }
 
     // MARK: services that stay

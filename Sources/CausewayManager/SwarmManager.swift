@@ -96,6 +96,7 @@ package actor SwarmManager {
             return environment.now().advanced(by: .seconds(1))
         }
         for note in round.notes { log.warning("\(note)") }
+        for step in round.progress { log.info("\(step)") }
         publishAssignments()
         return round.next
     }

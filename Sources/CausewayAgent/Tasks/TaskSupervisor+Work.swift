@@ -47,6 +47,7 @@ extension TaskSupervisor {
             await network.listening(task)
             return try await runtime.inspect(id)
         case .stop(let id):
+            logger.info("stopping task \(task.name)")
             try await runtime.stop(id, grace: task.spec.containerSpec?.stopGracePeriod)
             return try await runtime.inspect(id)
         }

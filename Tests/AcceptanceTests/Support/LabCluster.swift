@@ -56,6 +56,8 @@ actor LabCluster {
         try await Images.make()
         try await Load.build()
         try await Steady.build()
+        try await Flow.build()
+        try await OnePort.build()
         let words = ["lab", "up", "--nodes", "\(count)", "--engine-socket", Cluster.engineSocket]
         try await Self.causeway(words + (joined < count ? ["--no-join"] : []), limit: .seconds(120)).run()
         self.count = count

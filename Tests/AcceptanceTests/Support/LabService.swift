@@ -128,3 +128,32 @@ extension LabCluster {
         }
     }
 }
+
+extension LabCluster {
+    /// Waits until a published port leads to exactly these replicas from every node, over both families.
+    ///
+    /// That a task runs is known to the manager before every node's kernel has it.
+    nonisolated func leadsEverywhere(to replicas: [String], port: Int = 8080, families: Set<Int> = [4, 6]) async throws {
+        for address in await addresses(families) {
+            let load = Load(
+                transport: .http, address: address, port: port, count: 24 * replicas.count, timeout: .seconds(1))
+            try await eventually("\(address):\(port) to lead to \(replicas)", within: .seconds(20)) {
+                let result = try await load.run(at: place("client"))
+                return result.answered == result.requested && Set(result.replicas.keys) == Set(replicas) ? true : nil
+            }
+        }
+    }
+
+    /// Waits until no node's daemon would change anything.
+    nonisolated func planIsEmptyEverywhere(within limit: Duration = .seconds(30)) async throws {
+        for node in await nodes {
+            var last = ""
+            do {
+                try await eventually("causeway plan to be empty on \(node)", within: limit) {
+                    last = try await exec(node, Machine.executable("causeway"), "plan").all
+                    return last.contains(nothingToChange) ? true : nil
+                }
+            } catch { throw Context(error: error, notes: [last, lastOfLog(node)]) }
+        }
+    }
+}

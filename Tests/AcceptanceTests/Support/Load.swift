@@ -21,9 +21,16 @@ struct Load: Sendable {
         var replicas: [String: Int]
         /// How many times each caller's address was seen by a server.
         var clients: [String: Int]
+        /// How many answers show the port that the request was sent from.
+        var portsKept: Int
+
+        enum CodingKeys: String, CodingKey {
+            case requested, answered, failed, replicas, clients
+            case portsKept = "ports_kept"
+        }
 
         var description: String {
-            "\(answered) of \(requested) answered, failed: \(failed), replicas: \(replicas), clients: \(clients)"
+            "\(answered) of \(requested) answered, failed: \(failed), replicas: \(replicas), clients: \(clients), \(portsKept) ports kept"
         }
     }
 
