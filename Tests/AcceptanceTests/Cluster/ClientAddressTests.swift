@@ -59,7 +59,8 @@ extension Acceptance.InLab {
                     #expect(answers.count == rounds * addresses.count)
                     let failed = answers.filter { $0.seen == nil }
                     #expect(failed.isEmpty, "\(failed.prefix(5)) of \(failed.count)")
-                    let client = addresses[0].contains(":")
+                    let client =
+                        addresses[0].contains(":")
                         ? LabCluster.address6("client") : LabCluster.address("client")
                     #expect(answers.allSatisfy { $0.seen?.client == client })
                     for (_, round) in Dictionary(grouping: answers, by: \.round) { Self.expectOwnPort(round) }
@@ -141,6 +142,7 @@ extension Acceptance.InLab {
                     "ca-web", options: web.options + ports + elsewhere + options, command: web.command, replicas: 2
                 ) { places in
                     #expect(Set(places.map(\.node)) == Set(tasksNodes))
+                    for task in places { try await LabCluster.withoutErrorLimit(task.network) }
                     for node in isAway ? ["n1"] : ["n1", "n2", "n3"] {
                         for address in [LabCluster.address(node), LabCluster.address6(node)] {
                             try await Self.answers(address)
@@ -177,7 +179,8 @@ extension Acceptance.InLab {
         // MARK: what is expected
 
         private static func expectClient(
-            _ transport: Load.Transport, _ address: String, count: Int, sourceLocation: SourceLocation = #_sourceLocation
+            _ transport: Load.Transport, _ address: String, count: Int,
+            sourceLocation: SourceLocation = #_sourceLocation
         ) async throws {
             let load = Load(transport: transport, address: address, port: 8080, count: count)
             let result = try await load.run(at: lab.place("client"))

@@ -133,7 +133,8 @@ extension LabCluster {
     /// Waits until a published port leads to exactly these replicas from every node, over both families.
     ///
     /// That a task runs is known to the manager before every node's kernel has it.
-    nonisolated func leadsEverywhere(to replicas: [String], port: Int = 8080, families: Set<Int> = [4, 6]) async throws {
+    nonisolated func leadsEverywhere(to replicas: [String], port: Int = 8080, families: Set<Int> = [4, 6]) async throws
+    {
         for address in await addresses(families) {
             let load = Load(
                 transport: .http, address: address, port: port, count: 24 * replicas.count, timeout: .seconds(1))
