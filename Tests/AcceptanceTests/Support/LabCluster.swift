@@ -61,6 +61,7 @@ actor LabCluster {
         let words = ["lab", "up", "--nodes", "\(count)", "--engine-socket", Cluster.engineSocket]
         try await Self.causeway(words + (joined < count ? ["--no-join"] : []), limit: .seconds(120)).run()
         self.count = count
+        for node in nodes { try await Self.withoutErrorLimit(place(node)) }
         guard joined < count else { return }
         try await docker("n1")("swarm", "init", "--advertise-addr", Self.address("n1"))
         for number in stride(from: 2, through: joined, by: 1) { try await join(Self.node(number)) }
@@ -82,6 +83,12 @@ actor LabCluster {
             try await docker("n1")("node", "ls", "--format", "{{.Hostname}} {{.Status}}").lines
                 .contains("\(node) Ready") ? true : nil
         }
+    }
+
+    /// However many errors a host has sent before, it sends the next one too: the kernel's own limit is not tested here.
+    nonisolated static func withoutErrorLimit(_ place: Machine.Place) async throws {
+        let words = ["sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"]
+        try await Command(place.wrap(words)).run()
     }
 
     // MARK: places and addresses
