@@ -78,12 +78,24 @@ struct StepTaker {
             throw NetlinkError(
                 .refused, errno: ENODEV, detail: "\(link.name) is not made by itself: it comes with its other end")
         }
+        if case .vxlan = link.kind { try deleteRenamed(link) }
         try request(message)
         // The kernel takes no alias while it makes a link. Should this fail, the link has none, and is taken for
         // another kind of link at the next look, and made anew.
         let bare = Rtnl.Link(
             name: link.name, kind: link.kind, address: link.address, mtu: link.mtu, isUp: false, alias: nil)
         try set(link, from: bare, writesAlias: true)
+    }
+
+    /// Deletes a tunnel of ours that somebody gave another name: it would keep its identifier and port from the new one.
+    private func deleteRenamed(_ link: Rtnl.Link) throws(NetlinkError) {
+        let alias = LinkAlias(link).description
+        guard !alias.isEmpty else { return }
+        for other in try RouteSocket().links() where other.name != link.name && other.alias == alias {
+            var message = NetlinkWriter(type: RTM.deleteLink)
+            message.linkHeader(index: other.index)
+            try request(message)
+        }
     }
 
     private func set(_ link: Rtnl.Link, from old: Rtnl.Link, writesAlias: Bool = false) throws(NetlinkError) {

@@ -75,7 +75,7 @@ extension Acceptance.InLab {
                         return rows.contains(LabCluster.address("n3")) ? nil : true
                     }
                 }
-                #expect(try await !lab.manager("node", "ls").out.contains("n3"))
+                #expect(try await !lab.manager("node", "ls", "--format", "{{.Hostname}}").lines.contains("n3"))
                 for node in left {
                     let load = Load(
                         transport: .http, address: LabCluster.address(node), port: 8080, count: 60, atOnce: 8)
