@@ -82,7 +82,6 @@ struct NodeAct: Sendable, CustomStringConvertible {
         NodeAct(script: "ip link set cw-vxlan down"),
         NodeAct(script: "ip link set cw-vxlan mtu 1280"),
         NodeAct(script: "ip link set cw-vxlan down; ip link set cw-vxlan address 02:00:00:00:00:98"),
-        NodeAct(script: "ip link set cw-vxlan down; ip link set cw-vxlan name stray0"),
         NodeAct(script: "ip address flush dev cw-vxlan"),
         NodeAct(
             script: "ip link delete cw-vxlan; "
