@@ -22,7 +22,7 @@ package protocol ContainerRuntime: Sendable {
     /// A container as it is now, or nothing if it is gone.
     func inspect(_ id: String) async throws(ContainerError) -> ObservedContainer?
 
-    /// All containers that carry a task's labels, of any node identifier.
+    /// All containers that carry a task's labels, those of other nodes that share the engine perhaps among them.
     func observe() async throws(ContainerError) -> [ObservedContainer]
 
     /// Calls `changed` whenever a container may have changed, until the caller is cancelled.

@@ -4,7 +4,7 @@ import Logging
 import NIOHTTP1
 
 extension DockerRuntime {
-    package func watch(_ changed: @escaping @Sendable () -> Void) async { await watch(Self.filters, changed) }
+    package func watch(_ changed: @escaping @Sendable () -> Void) async { await watch(filters, changed) }
 
     /// Calls `changed` whenever any container was started, ended, renamed or removed, until the caller is cancelled.
     package func watchAll(_ changed: @escaping @Sendable () -> Void) async { await watch(Self.allFilters, changed) }
@@ -29,9 +29,7 @@ extension DockerRuntime {
     }
 
     /// Not every event: a health check or an `exec` changes no state of a task.
-    private static let filters = """
-        {"type":["container"],"event":["start","die","destroy"],"label":["\(ContainerCreation.Label.taskID)"]}
-        """
+    private var filters: String { #"{"type":["container"],"event":["start","die","destroy"],"label":\#(labels)}"# }
 
     private static let allFilters = #"{"type":["container"],"event":["start","die","destroy","rename"]}"#
 

@@ -12,15 +12,18 @@ package final class DockerRuntime: ContainerRuntime {
     let runtimeName: String
     let logger: Logger
     private let nodeHostname: String
+    /// As the engine's filters take it: containers of tasks, of this node's alone where it is known.
+    let labels: String
     private let images: ImageStore
     private let files: TaskFiles
     /// The last look at each container, by identifier: spares asking again for one whose state is as it was.
     private let seen = Mutex<[String: ObservedContainer]>([:])
 
     /// `runtimeName` is the OCI runtime as registered with the engine; `directory` is the daemon's run directory;
-    /// without `places`, containers' places are kept in it too.
+    /// without `places`, containers' places are kept in it too. With `nodeID` only that node's containers are looked at:
+    /// several nodes may share an engine, and what happens to one of them is no news to the others.
     package init(
-        engine: EngineClient, nodeHostname: String, runtimeName: String = "causeway",
+        engine: EngineClient, nodeHostname: String, nodeID: Swarm.ID? = nil, runtimeName: String = "causeway",
         directory: String = "/run/causeway", places: PlaceFiles? = nil,
         logger: Logger = Logger(label: "causeway.runtime")
     ) {
@@ -28,6 +31,8 @@ package final class DockerRuntime: ContainerRuntime {
         self.nodeHostname = nodeHostname
         self.runtimeName = runtimeName
         self.logger = logger
+        let ofNode = nodeID.map { ",\"\(ContainerCreation.Label.nodeID)=\($0)\"" } ?? ""
+        labels = "[\"\(ContainerCreation.Label.taskID)\"\(ofNode)]"
         images = ImageStore(engine: engine, logger: logger)
         files = TaskFiles(
             directory: directory,
@@ -97,7 +102,7 @@ package final class DockerRuntime: ContainerRuntime {
     // MARK: all containers
 
     package func observe() async throws(ContainerError) -> [ObservedContainer] {
-        let query = [("all", "1"), ("filters", #"{"label":["\#(ContainerCreation.Label.taskID)"]}"#)]
+        let query = [("all", "1"), ("filters", #"{"label":\#(labels)}"#)]
         let listed: [ObservedContainer]
         do throws(EngineError) {
             listed = try await engine.get("/containers/json", query: query, as: [ContainerSummary].self)

@@ -30,8 +30,8 @@ struct Ground: Sendable {
             stateDirectory: settings.stateDirectory, namespaceDirectory: settings.namespaceDirectory, places: places,
             logger: .part("node"))
         runtime = DockerRuntime(
-            engine: engine, nodeHostname: settings.nodeName, directory: settings.runDirectory, places: places,
-            logger: .part("containers"))
+            engine: engine, nodeHostname: settings.nodeName, nodeID: nodeID, directory: settings.runDirectory,
+            places: places, logger: .part("containers"))
         keeper = KeeperClient(settings.keeper, log: .part("keeper"))
         await keeper.find()
         store = try SQLiteStore(path: settings.storePath)

@@ -99,6 +99,8 @@ extension Acceptance.OnCluster {
             if source.hasPrefix("203.0.113.") || source.hasPrefix("2001:db8:100:") { ports.insert(8083) }
             if address == second, source.hasPrefix("198.51.100.") { ports.insert(8085) }
             if address == second { ports.insert(8087) }
+            // Where other nodes would find the manager.
+            if !address.contains(":") { ports.insert(2377) }
             return ports
         }
 
@@ -115,7 +117,8 @@ extension Acceptance.OnCluster {
                         let ports = source == sources[0] || Machine.isFull ? ports : datagramPorts
                         let open = try await Scan(transport: .tcp, address: address, ports: ports, source: source)
                             .run(at: .outside)
-                        #expect(open == expected(at: address, from: source), "\(source) to \(address)")
+                        let wanted = expected(at: address, from: source).filter { ports.contains($0) }
+                        #expect(open == wanted, "\(source) to \(address)")
                         try await compare(exposure, open, .tcp, address, source, ports)
                         let datagrams = Scan(
                             transport: .udp, address: address, ports: datagramPorts, source: source)

@@ -150,15 +150,20 @@ extension Acceptance.OnCluster {
         }
 
         /// firewalld with the defaults of its package, and a message bus for it.
+        ///
+        /// It throws away what it finds in iptables, Docker Engine's chains too, and this engine does not hear of it.
         private static func withFirewalld(_ body: (Firewalld) async throws -> Void) async throws {
+            let rules = try await OthersRules.save()
             try await withCopy(of: "/etc/firewalld") {
                 let firewalld = try await Firewalld()
                 do { try await body(firewalld) } catch {
                     await firewalld.end()
+                    try await rules.restore()
                     throw error
                 }
                 await firewalld.end()
             }
+            try await rules.restore()
         }
 
         /// Has a copy in the place of a folder of /etc, so that what a tool writes there does not outlive the test.

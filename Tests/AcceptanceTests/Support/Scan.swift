@@ -53,6 +53,7 @@ extension Exposure {
         let found = openings.filter { opening in
             opening.transport == transport && opening.address == IPAddress(address)
                 && (source.flatMap { IPAddress($0) }.map { opening.allows($0) } ?? true)
+                && opening.lastPort >= ports.lowerBound
         }
         return Set(found.flatMap { max($0.firstPort, ports.lowerBound)...max($0.lastPort, ports.lowerBound) })
             .filter { ports.contains($0) }
