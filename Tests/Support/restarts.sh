@@ -50,9 +50,9 @@ nothing_left_over() {
     users=$(theirs ps --all --quiet --filter label=com.causeway.attachment | wc -l)
     namespaces=$(ip netns list | grep -c ^cw-)
     [ "$namespaces" = $((running + users)) ] || wrong+=("$namespaces namespaces for $running tasks and $users containers")
-    [ "$(ip -o link | grep -c ': cw-')" = "$namespaces" ] || wrong+=("links: $(ip -o link | grep ': cw-')")
+    [ "$(task_links | grep -c .)" = "$namespaces" ] || wrong+=("links: $(task_links)")
     wrong+=("$(theirs ps --format '{{.Label "com.docker.swarm.task.id"}}' | grep . | sort | uniq -d | sed 's/^/twice: task /')")
-    wrong+=("$(ip -o route show proto 213 | grep -v unreachable | awk '{print $1}' | sort | uniq -d | sed 's/^/twice: /')")
+    wrong+=("$(ip -o route show table 213 | grep -v 'dev cw-gone' | awk '{print $1}' | sort | uniq -d | sed 's/^/twice: /')")
     wrong+=("$(comm -23 <(find /var/lib/causeway/containers -type f -printf '%f\n' 2>/dev/null | sort) \
         <(theirs ps --all --quiet --no-trunc | sort) | sed 's/^/place of a container that is gone: /')")
     wrong+=("$(comm -23 <(find /run/causeway/tasks -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort) \
@@ -63,6 +63,9 @@ nothing_left_over() {
     printf '%s\n' "${wrong[@]}" | grep . && return 1
     return 0
 }
+
+# The links of tasks: not where dead addresses lead, and not the tunnel.
+task_links() { ip -o link | grep ': cw-' | grep -vE ': cw-(gone|vxlan)'; }
 
 # Waits until nothing is left over, and says what is.
 clean() {
@@ -76,7 +79,7 @@ task_ids() { curl --silent --unix-socket /run/causeway/docker.sock http://docker
 
 # What a power cut leaves of a machine: its disk.
 reboot_machine() {
-    local process name
+    local process name family
     for process in /proc/[0-9]*; do
         case $(cat "$process/comm" 2>/dev/null || true) in
             causewayd | causeway-keeper | causeway-oci | dockerd | containerd | containerd-shim* | docker-proxy | runc)
@@ -97,8 +100,12 @@ reboot_machine() {
         ip link del "$name" 2>/dev/null || true
     done
     nft flush ruleset
-    ip route flush proto 213 || true
-    ip -6 route flush proto 213 || true
+    for family in -4 -6; do
+        ip "$family" route flush table all proto 213 || true
+        for name in $(ip "$family" rule show | sed -nE 's/^([0-9]+):.* proto 213.*/\1/p'); do
+            ip "$family" rule delete pref "$name"
+        done
+    done
     sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
     rm -rf /run/causeway /run/docker /run/containerd /run/docker.pid /run/docker.sock
 }
