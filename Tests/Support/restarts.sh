@@ -52,7 +52,7 @@ nothing_left_over() {
     [ "$namespaces" = $((running + users)) ] || wrong+=("$namespaces namespaces for $running tasks and $users containers")
     [ "$(task_links | grep -c .)" = "$namespaces" ] || wrong+=("links: $(task_links)")
     wrong+=("$(theirs ps --format '{{.Label "com.docker.swarm.task.id"}}' | grep . | sort | uniq -d | sed 's/^/twice: task /')")
-    wrong+=("$(ip -o route show table 213 | grep -v 'dev cw-gone' | awk '{print $1}' | sort | uniq -d | sed 's/^/twice: /')")
+    wrong+=("$(ip -o route show table 213 | grep -vE '^unreachable|dev cw-gone' | awk '{print $1}' | sort | uniq -d | sed 's/^/twice: /')")
     wrong+=("$(comm -23 <(find /var/lib/causeway/containers -type f -printf '%f\n' 2>/dev/null | sort) \
         <(theirs ps --all --quiet --no-trunc | sort) | sed 's/^/place of a container that is gone: /')")
     wrong+=("$(comm -23 <(find /run/causeway/tasks -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort) \

@@ -23,7 +23,6 @@ extension Acceptance.InLab {
                     try await Self.remove(services.keys)
                     throw error
                 }
-                try await Self.expectSettled(services)
                 print("seed \(Machine.seed): \(Self.acts) acts, \(checked) addresses looked at in all kernels")
                 try await Self.remove(services.keys)
             }
@@ -136,19 +135,6 @@ extension Acceptance.InLab {
                 guard said.all.contains("out of sequence") else { throw Command.Failure(said: said) }
                 return nil
             }
-        }
-
-        /// As many run as there are addresses for, and every task has one of its own.
-        private static func expectSettled(_ services: [String: Int]) async throws {
-            let wanted = services.values.reduce(0, +)
-            let most = 13 - services.count
-            try await eventually("\(min(wanted, most)) tasks to run", within: .seconds(60)) {
-                var running = 0
-                for name in services.keys { running += try await lab.places(name).count }
-                return running == min(wanted, most) ? true : nil
-            }
-            let count = try await expectNothingTwice("at the end")
-            print("\(services.count) services want \(wanted) tasks; \(min(wanted, most)) run; \(count) addresses held")
         }
 
         private static func isShort(_ service: String) async throws -> Bool {

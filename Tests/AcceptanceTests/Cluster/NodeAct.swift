@@ -83,9 +83,10 @@ struct NodeAct: Sendable, CustomStringConvertible {
         NodeAct(script: "ip link set cw-vxlan mtu 1280"),
         NodeAct(script: "ip link set cw-vxlan down; ip link set cw-vxlan address 02:00:00:00:00:98"),
         NodeAct(script: "ip address flush dev cw-vxlan"),
+        // Ours may be back before another can take its name.
         NodeAct(
             script: "ip link delete cw-vxlan; "
-                + "ip link add cw-vxlan type vxlan id 77 dstport 4789 local 192.0.2.250"),
+                + "ip link add cw-vxlan type vxlan id 77 dstport 4789 local 192.0.2.250 2>/dev/null || true"),
     ]
 
     private static let others = [
