@@ -20,8 +20,10 @@ package final class DockerRuntime: ContainerRuntime {
     private let seen = Mutex<[String: ObservedContainer]>([:])
 
     /// `runtimeName` is the OCI runtime as registered with the engine; `directory` is the daemon's run directory;
-    /// without `places`, containers' places are kept in it too. With `nodeID` only that node's containers are looked at:
-    /// several nodes may share an engine, and what happens to one of them is no news to the others.
+    /// without `places`, containers' places are kept in it too.
+    ///
+    /// With `nodeID` only that node's containers are looked at: several nodes may share an engine, and what happens to one
+    /// of them is no news to the others.
     package init(
         engine: EngineClient, nodeHostname: String, nodeID: Swarm.ID? = nil, runtimeName: String = "causeway",
         directory: String = "/run/causeway", places: PlaceFiles? = nil,
