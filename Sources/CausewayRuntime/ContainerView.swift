@@ -10,6 +10,10 @@ struct ContainerDetail: Decodable, Sendable {
         var startedAt: String?
         var finishedAt: String?
 
+        /// One that waits to be restarted is none of these.
+        static let running: Set<String> = ["running", "paused"]
+        var isRunning: Bool { Self.running.contains(status) }
+
         enum CodingKeys: String, CodingKey {
             case status = "Status"
             case pid = "Pid"

@@ -18,6 +18,9 @@ package final class DockerRuntime: ContainerRuntime {
     private let files: TaskFiles
     /// The last look at each container, by identifier: spares asking again for one whose state is as it was.
     private let seen = Mutex<[String: ObservedContainer]>([:])
+    /// For those who look at tasks' containers, and for those who look at all.
+    let ends = AnnouncedEnds()
+    let allEnds = AnnouncedEnds()
 
     /// `runtimeName` is the OCI runtime as registered with the engine; `directory` is the daemon's run directory;
     /// without `places`, containers' places are kept in it too.
@@ -91,10 +94,14 @@ package final class DockerRuntime: ContainerRuntime {
     }
 
     package func inspect(_ id: String) async throws(ContainerError) -> ObservedContainer? {
+        guard let container = try await detail(id).map({ ObservedContainer($0) }) else { return nil }
+        seen.withLock { $0[id] = container }
+        return container
+    }
+
+    func detail(_ id: String) async throws(ContainerError) -> ContainerDetail? {
         do throws(EngineError) {
-            let container = ObservedContainer(try await engine.get("/containers/\(id)/json", as: ContainerDetail.self))
-            seen.withLock { $0[id] = container }
-            return container
+            return try await engine.get("/containers/\(id)/json", as: ContainerDetail.self)
         } catch {
             guard error.isNotFound else { throw ContainerError(error) }
             return nil
@@ -104,23 +111,27 @@ package final class DockerRuntime: ContainerRuntime {
     // MARK: all containers
 
     package func observe() async throws(ContainerError) -> [ObservedContainer] {
-        let query = [("all", "1"), ("filters", #"{"label":\#(labels)}"#)]
-        let listed: [ObservedContainer]
-        do throws(EngineError) {
-            listed = try await engine.get("/containers/json", query: query, as: [ContainerSummary].self)
-                .map { ObservedContainer($0) }
+        let ended = ends.take()
+        do throws(ContainerError) {
+            return try await observe(closely: ended)
         } catch {
-            throw ContainerError(.unavailable, error.message)
+            ends.note(ended)
+            throw error
         }
+    }
+
+    /// The list has no exit codes and no process identifiers: whose state changed is looked at closely, and who is said
+    /// to have ended.
+    private func observe(closely ended: Set<String>) async throws(ContainerError) -> [ObservedContainer] {
+        let listed = try await list([("filters", #"{"label":\#(labels)}"#)]).map { ObservedContainer($0) }
         let known = seen.withLock { seen in
             let ids = Set(listed.map(\.id))
             seen = seen.filter { ids.contains($0.key) }
             return seen
         }
         var containers: [ObservedContainer] = []
-        // The list has no exit codes and no process identifiers: whose state changed is looked at closely.
         for container in listed {
-            if let last = known[container.id], last.state == container.state {
+            if let last = known[container.id], last.state == container.state, !ended.contains(container.id) {
                 containers.append(last)
             } else if container.state == .created {
                 containers.append(container)
@@ -129,6 +140,15 @@ package final class DockerRuntime: ContainerRuntime {
             }
         }
         return containers
+    }
+
+    func list(_ query: EngineClient.Query) async throws(ContainerError) -> [ContainerSummary] {
+        do throws(EngineError) {
+            return try await engine.get(
+                "/containers/json", query: [("all", "1")] + query, as: [ContainerSummary].self)
+        } catch {
+            throw ContainerError(.unavailable, error.message)
+        }
     }
 
     // MARK: inside

@@ -190,6 +190,29 @@ struct DockerRuntimeTests {
         }
     }
 
+    @Test func `a look that the word of an end leads to shows the end`() async throws {
+        try await withRuntime { runtime, engine, _ in
+            for round in 1...5 {
+                let id = try await runtime.prepare(try task("end-\(round)", script: "sleep 600"))
+                let (wakes, wake) = AsyncStream.makeStream(of: Void.self)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { await runtime.watch { wake.yield() } }
+                    var iterator = wakes.makeAsyncIterator()
+                    await iterator.next()
+                    try await runtime.start(id, namespacePath: "/run/netns/none")
+                    await iterator.next()
+                    #expect(try await runtime.observe().first { $0.id == id }?.state == .running)
+
+                    try await engine.post("/containers/\(id)/kill", timeout: .seconds(10))
+                    await iterator.next()
+                    let seen = try await runtime.observe().first { $0.id == id }
+                    #expect(seen?.state == .exited && seen?.exitCode == 137, "round \(round)")
+                    group.cancelAll()
+                }
+            }
+        }
+    }
+
     @Test func `an event wakes the watcher, and an engine that is away is no error of the task`() async throws {
         try await withRuntime { runtime, _, _ in
             let (wakes, wake) = AsyncStream.makeStream(of: Void.self)
