@@ -8,7 +8,9 @@ extension DockerRuntime {
     package func watch(_ changed: @escaping @Sendable () -> Void) async { await watch(filters, ends, changed) }
 
     /// Calls `changed` whenever any container was started, ended, renamed or removed, until the caller is cancelled.
-    package func watchAll(_ changed: @escaping @Sendable () -> Void) async { await watch(Self.allFilters, allEnds, changed) }
+    package func watchAll(_ changed: @escaping @Sendable () -> Void) async {
+        await watch(Self.allFilters, allEnds, changed)
+    }
 
     private func watch(
         _ filters: String, _ ends: AnnouncedEnds, _ changed: @escaping @Sendable () -> Void

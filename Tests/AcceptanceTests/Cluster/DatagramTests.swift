@@ -136,8 +136,7 @@ extension Acceptance.InLab {
                 $0.replica != nil && $0.replica != replica
             }
             print("the flow moved after \(next.time - killed) ms")
-            // The aim is 500 ms. It is missed when the engine's word of the end is not acted upon at once: docs/limitations.md.
-            #expect(next.time - killed < 5_500)
+            #expect(next.time - killed < 500)
             try await lab.converged("dg-web", 2)
         }
 
