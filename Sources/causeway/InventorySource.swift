@@ -45,10 +45,10 @@ enum InventorySource {
                 what: "'\(file)' is no snapshot", cause: reason(error),
                 remedy: "make one with: causeway snapshot -o FILE")
         }
-        guard header.schema == Inventory.schemaVersion else {
+        guard Inventory.readableSchemas.contains(header.schema) else {
             throw Failure(
                 what: "'\(file)' is a snapshot of schema \(header.schema)",
-                cause: "this causeway reads schema \(Inventory.schemaVersion)",
+                cause: "this causeway reads schemas 1 to \(Inventory.schemaVersion)",
                 remedy: "take the snapshot and read it with the same release")
         }
         do {
