@@ -61,7 +61,7 @@ struct PathCommand: AsyncParsableCommand {
     @Flag(name: .customShort("6"), help: "Use IPv6 where TARGET has both.")
     var isIPv6 = false
 
-    @Option(help: "Read this snapshot instead of the kernel; once for each host.")
+    @Option(help: "Read this snapshot, or folder of a recording, instead of the kernel; once for each host.")
     var input: [String] = []
 
     @Option(help: ArgumentHelp("The node that is asked. Default: the one in TARGET, else this one.", valueName: "node"))
