@@ -61,5 +61,8 @@ extension NamespaceState {
             iptables: try values.decode([IPTables.Table].self, forKey: .iptables),
             sockets: try values.decode([Socket].self, forKey: .sockets),
             sysctls: try values.decode([String: String].self, forKey: .sysctls))
+        unanswered = try values.decodeIfPresent([Unanswered].self, forKey: .unanswered)
+        isInhabited = try values.decodeIfPresent(Bool.self, forKey: .isInhabited)
+        hasIPVS = try values.decodeIfPresent(Bool.self, forKey: .hasIPVS)
     }
 }

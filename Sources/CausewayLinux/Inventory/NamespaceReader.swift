@@ -8,7 +8,7 @@ struct NamespaceReader {
     let others: [(inode: UInt64, descriptor: Int32)]
     let processes: ProcessTable
 
-    private(set) var state: NamespaceState
+    var state: NamespaceState
     private(set) var gaps: [String] = []
 
     init(
@@ -26,6 +26,8 @@ struct NamespaceReader {
         attempt("nftables") { reader throws(NetlinkError) in try reader.readTables() }
         readOldTables()
         readSysctls()
+        state.hasIPVS = access("/proc/thread-self/net/ip_vs", F_OK) == 0
+        state.isInhabited = processes.ofNamespace[state.inode] != nil
     }
 
     private mutating func attempt(_ what: String, _ body: (inout Self) throws(NetlinkError) -> Void) {
@@ -36,7 +38,7 @@ struct NamespaceReader {
         }
     }
 
-    private mutating func gap(_ text: String) { gaps.append("namespace \(state.name): \(text)") }
+    mutating func gap(_ text: String) { gaps.append("namespace \(state.name): \(text)") }
 
     // MARK: rtnetlink
 
@@ -54,6 +56,7 @@ struct NamespaceReader {
                 peerNamespace: hasPeer ? link.peerNamespaceID.map { namespaces[$0] ?? 0 } : nil,
                 controller: link.controllerIndex.flatMap { names[$0] }, hasCarrier: link.hasCarrier)
         }
+        readOffloads()
         state.addresses = try socket.addresses().map {
             Rtnl.Address(link: names[$0.linkIndex] ?? "if\($0.linkIndex)", address: $0.address)
         }
@@ -66,12 +69,7 @@ struct NamespaceReader {
             }
             state.rules += try socket.rules(family)
         }
-        state.neighbors = try socket.neighbors().compactMap { neighbor in
-            guard let address = neighbor.address, let link = names[neighbor.linkIndex] else { return nil }
-            return NamespaceState.Neighbor(
-                neighbor: Rtnl.Neighbor(link: link, destination: neighbor.destination, address: address),
-                state: neighbor.stateName)
-        }
+        readNeighbors(try socket.neighbors(), names)
     }
 
     private mutating func readForwarding(_ links: [LinkMessage], _ socket: RouteSocket) throws(NetlinkError) {
@@ -185,31 +183,6 @@ struct NamespaceReader {
             state.iptables += IPTables.Table.read(save: output.output, family: family)
         } catch {
             gap(error.description)
-        }
-    }
-
-    // MARK: sysctls
-
-    /// Those that decide where a packet goes, or whether it is dropped.
-    private mutating func readSysctls() {
-        var names = [
-            "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.disable_ipv6",
-            "net.ipv4.conf.all.route_localnet", "net.bridge.bridge-nf-call-iptables",
-            "net.bridge.bridge-nf-call-ip6tables", "net.bridge.bridge-nf-call-arptables", "net.ipv6.bindv6only",
-            "net.ipv4.ip_nonlocal_bind", "net.ipv4.fwmark_reflect", "net.ipv6.fwmark_reflect",
-        ]
-        for link in ["all", "default"] + state.links.map({ Sysctl.component($0.link.name) }) {
-            names += ["rp_filter", "accept_local", "route_localnet", "src_valid_mark", "forwarding"].map {
-                "net.ipv4.conf.\(link).\($0)"
-            }
-            names += ["forwarding", "disable_ipv6"].map { "net.ipv6.conf.\(link).\($0)" }
-        }
-        for name in names {
-            do throws(KernelError) {
-                if let value = try Sysctl.read(name) { state.sysctls[name] = value }
-            } catch {
-                gap(error.description)
-            }
         }
     }
 }
