@@ -32,7 +32,16 @@ package struct Patient: Sendable {
     /// The hosts' own namespaces.
     var hosts: [Int] { world.hosts.map(\.position) }
 
-    var all: Range<Int> { world.inventory.namespaces.indices }
+    /// The hosts' own namespaces, and those that are theirs: of containers, of tasks, of Docker Swarm.
+    ///
+    /// What else lives on a machine (a lab, somebody's browser) is not judged.
+    var all: [Int] { world.inventory.namespaces.indices.filter { world.isHost($0) || isMember($0) } }
+
+    private func isMember(_ position: Int) -> Bool {
+        let space = world[position]
+        return space.name.hasPrefix(Rtnl.linkPrefix) || space.name.hasPrefix("1-") || isSandbox(position)
+            || space.path.contains("docker/netns/") || world.identity(position).name != nil
+    }
 
     /// All but the hosts' own.
     var inner: [Int] { all.filter { !world.isHost($0) } }

@@ -10,7 +10,7 @@ struct ConntrackCheck: Check {
     let threads: [Discussion] = [Discussion(repository: "kubernetes/kubernetes", number: 139_628)]
 
     func examine(_ patient: Patient) -> Examination {
-        patient.each(Array(patient.all), missing: "the inventory has no nf_conntrack_count") { position in
+        patient.each(patient.all, missing: "the inventory has no nf_conntrack_count") { position in
             let count = patient.world.sysctl(position, "net.netfilter.nf_conntrack_count")
             // One limit for all of the machine, counted in each namespace: not every one shows it.
             let host = patient.world.host(of: position)
