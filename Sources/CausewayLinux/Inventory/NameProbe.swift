@@ -1,3 +1,4 @@
+import CLinux
 import CausewayKernel
 import CausewayModel
 import Glibc

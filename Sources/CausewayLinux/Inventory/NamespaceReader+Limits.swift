@@ -5,10 +5,14 @@ import CausewayModel
 extension NamespaceReader {
     mutating func readSysctls() {
         var names = Self.switches + Self.limits
+        if !state.ipvs.isEmpty {
+            names += ["conntrack", "conn_reuse_mode", "expire_nodest_conn", "snat_reroute"].map { "net.ipv4.vs.\($0)" }
+        }
         for link in ["all", "default"] + state.links.map({ Sysctl.component($0.link.name) }) {
-            names += ["rp_filter", "accept_local", "route_localnet", "src_valid_mark", "forwarding"].map {
-                "net.ipv4.conf.\(link).\($0)"
-            }
+            names += [
+                "rp_filter", "accept_local", "route_localnet", "src_valid_mark", "forwarding", "arp_ignore",
+                "proxy_arp",
+            ].map { "net.ipv4.conf.\(link).\($0)" }
             names += ["forwarding", "disable_ipv6"].map { "net.ipv6.conf.\(link).\($0)" }
         }
         for name in names {

@@ -25,8 +25,8 @@ struct NamespaceReader {
         attempt("sockets") { reader throws(NetlinkError) in try reader.readSockets() }
         attempt("nftables") { reader throws(NetlinkError) in try reader.readTables() }
         readOldTables()
+        readBalancers()
         readSysctls()
-        state.hasIPVS = access("/proc/thread-self/net/ip_vs", F_OK) == 0
         state.isInhabited = processes.ofNamespace[state.inode] != nil
     }
 
@@ -54,7 +54,8 @@ struct NamespaceReader {
             return NamespaceState.Link(
                 index: link.index, link: Self.shown(link), peerIndex: hasPeer ? link.peerIndex : nil,
                 peerNamespace: hasPeer ? link.peerNamespaceID.map { namespaces[$0] ?? 0 } : nil,
-                controller: link.controllerIndex.flatMap { names[$0] }, hasCarrier: link.hasCarrier)
+                controller: link.controllerIndex.flatMap { names[$0] }, hasCarrier: link.hasCarrier,
+                bridge: link.bridge, port: link.port, tunnel: Self.tunnel(link, namespaces))
         }
         readOffloads()
         state.addresses = try socket.addresses().map {
@@ -75,9 +76,26 @@ struct NamespaceReader {
     private mutating func readForwarding(_ links: [LinkMessage], _ socket: RouteSocket) throws(NetlinkError) {
         for link in links where link.kind == "vxlan" {
             state.forwarding += try socket.forwarding(linkIndex: link.index).map {
-                Rtnl.ForwardingEntry(link: link.name, address: $0.address, destination: $0.destination)
+                Rtnl.ForwardingEntry(
+                    link: link.name, address: $0.address, destination: $0.destination,
+                    isLearned: $0.isPermanent ? nil : true)
             }
         }
+        guard links.contains(where: { $0.kind == "bridge" }) else { return }
+        let names = Dictionary(links.map { ($0.index, $0.name) }) { $1 }
+        state.stations = try socket.stations().compactMap { station in
+            guard let bridge = names[station.bridgeIndex], let port = names[station.linkIndex] else { return nil }
+            return NamespaceState.Station(
+                bridge: bridge, port: port, address: station.address, isOwn: station.isOwn,
+                isStatic: station.isStatic, vlan: station.vlan)
+        }
+    }
+
+    /// The outer packets travel where the link was made, wherever it is now.
+    private static func tunnel(_ link: LinkMessage, _ namespaces: [Int32: UInt64]) -> NamespaceState.Tunnel? {
+        guard var tunnel = link.tunnel else { return nil }
+        tunnel.underlay = link.peerNamespaceID.map { namespaces[$0] ?? 0 }
+        return tunnel
     }
 
     /// A link as it is, its alias read if we wrote it.
@@ -183,6 +201,20 @@ struct NamespaceReader {
             state.iptables += IPTables.Table.read(save: output.output, family: family)
         } catch {
             gap(error.description)
+        }
+    }
+
+    // MARK: balancers
+
+    /// Absent where the kernel has no IPVS.
+    private mutating func readBalancers() {
+        let text = ProcFile.text("/proc/thread-self/net/ip_vs")
+        state.hasIPVS = text != nil
+        guard let text else { return }
+        do throws(IPVS.ReadError) {
+            state.ipvs = try IPVS.read(proc: text)
+        } catch {
+            gap("the balancers cannot be read: \(error)")
         }
     }
 }

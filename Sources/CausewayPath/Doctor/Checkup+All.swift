@@ -13,7 +13,7 @@ extension Checkup {
 
     private static let tunnels: [any Check] = [
         MTUCheck(), ChecksumCheck(), TunnelPortCheck(), TunnelConflictCheck(), TunnelAddressCheck(),
-        ForwardingMissingCheck(), ForwardingStaleCheck(),
+        ForwardingMissingCheck(), ForwardingStaleCheck(), OverlayEntriesCheck(),
     ]
 
     private static let addresses: [any Check] = [
@@ -22,7 +22,9 @@ extension Checkup {
         LeftoverNamespaceCheck(),
     ]
 
-    private static let balancers: [any Check] = [StaleBackendCheck(), MissingBackendCheck(), NoBackendCheck()]
+    private static let balancers: [any Check] = [
+        BalancerCheck(), BalancerTimeoutCheck(), StaleBackendCheck(), MissingBackendCheck(), NoBackendCheck(),
+    ]
 
     private static let ways: [any Check] = [
         PublishedPortCheck(), VirtualIPCheck(), ClosedPortCheck(), PortTakenCheck(), OutwardCheck(), ResolverCheck(),

@@ -80,11 +80,16 @@ package struct Patient: Sendable {
         isCauseway(host) || !inner(of: host).filter { isSandbox($0) || world.identity($0).name != nil }.isEmpty
     }
 
-    /// VXLAN links, with the namespace that they are in.
+    /// VXLAN links, with the namespace that they are in and the host whose network carries their packets.
+    ///
+    /// One whose packets travel elsewhere is somebody else's.
     var tunnels: [TunnelEnd] {
         all.flatMap { position in
-            world[position].links.compactMap { link in
-                link.vxlan.map { TunnelEnd(position: position, host: world.host(of: position), link: link, vxlan: $0) }
+            world[position].links.compactMap { link -> TunnelEnd? in
+                guard let vxlan = link.vxlan else { return nil }
+                let host = link.tunnel?.underlay.flatMap { world.position(ofInode: $0) } ?? world.host(of: position)
+                guard world.isHost(host) else { return nil }
+                return TunnelEnd(position: position, host: host, link: link, vxlan: vxlan)
             }
         }
     }

@@ -74,11 +74,17 @@ private struct WayWalker {
 
     mutating func walk() {
         for port in directory.published { walk(port) }
-        for vip in directory.virtualIPs where !vip.targets.isEmpty { walk(vip) }
+        for vip in directory.virtualIPs where !vip.targets.isEmpty || isSwarms(vip) { walk(vip) }
         for position in world.inventory.namespaces.indices where isTask(position) {
             walkOutward(position)
             walkToNames(position)
         }
+    }
+
+    /// Of a Docker Swarm's, whose balancers hold what it leads to: a service that has tasks here.
+    private func isSwarms(_ vip: Directory.VirtualIP) -> Bool {
+        vip.service.map { !directory.namespaces(of: $0).isEmpty } ?? false
+            && !world[host].tables.contains { $0.name == KernelState.tableName }
     }
 
     private func isTask(_ position: Int) -> Bool {
@@ -93,7 +99,7 @@ private struct WayWalker {
         for family in families.sorted(by: { $0.rawValue < $1.rawValue }) {
             guard let (client, address, link) = caller(port, family) else { continue }
             let packet = Packet(port.transport, from: client, Question.clientPort, to: address, port.port)
-            let whose = port.service ?? port.targets.compactMap { world.owner(of: $0.address)?.service }.first
+            let whose = port.service ?? port.targets.compactMap { world.owner(of: $0.address, at: host)?.service }.first
             let what = "\(port.port)/\(port.transport.rawValue)" + (whose.map { " of service \($0)" } ?? "")
             walkAll(.published, what, packet, .link(namespace: world[host].inode, name: link), host, whose)
         }
@@ -103,10 +109,13 @@ private struct WayWalker {
     private func caller(
         _ port: Directory.PublishedPort, _ family: IPFamily
     ) -> (client: IPAddress, address: IPAddress, link: String)? {
-        let opening = exposure.openings.first { one in
+        let openings = exposure.openings.filter { one in
             one.transport == port.transport && one.firstPort <= port.port && port.port <= one.lastPort
                 && one.address.family == family && world.holds(host, one.address)
         }
+        // At an address of an outside link, where there is one: bridges have addresses, too.
+        let outside = Set(world[host].addresses.filter { survey.links.contains($0.link) }.map(\.address.address))
+        let opening = openings.first { outside.contains($0.address) } ?? openings.first
         if let opening, let source = opening.from.first, let client = Self.someone(in: source) {
             return (client, opening.address, source.link)
         }
@@ -120,7 +129,8 @@ private struct WayWalker {
 
     private static func someone(in sources: Exposure.Sources) -> IPAddress? {
         let usual = Question.documentation(sources.prefix.family)
-        let known = [usual, sources.prefix.last, sources.prefix.network.address]
+        let near = ReversePathCheck.neighbor(of: sources.prefix.network)
+        let known = [usual] + (near.map { [$0] } ?? []) + [sources.prefix.last]
         return known.first { one in sources.prefix.contains(one) && !sources.except.contains { $0.contains(one) } }
             ?? (sources.prefix.isHost ? sources.prefix.address : nil)
     }
@@ -164,8 +174,8 @@ private struct WayWalker {
     // MARK: from tasks
 
     private mutating func walk(_ vip: Directory.VirtualIP) {
-        let service = vip.service ?? vip.targets.compactMap { world.owner(of: $0)?.service }.first
-        guard let caller = member(of: vip.address), let port = port(of: service, vip) else { return }
+        let service = vip.service ?? vip.targets.compactMap { world.owner(of: $0, at: host)?.service }.first
+        guard let caller = member(of: vip.address), let port = target(of: service) else { return }
         let packet = Packet(
             port.transport, from: Walk.unspecified(vip.address.family), Question.clientPort, to: vip.address,
             port.port)
@@ -182,9 +192,10 @@ private struct WayWalker {
         }
     }
 
-    /// A port on which one of its tasks listens; a port that is published otherwise.
-    private func port(of service: String?, _ vip: Directory.VirtualIP) -> (transport: Packet.Transport, port: UInt16)? {
-        for position in service.map(directory.namespaces(of:)) ?? [] {
+    /// A port on which one of its tasks listens; else the one behind a published port.
+    private func target(of service: String?) -> (transport: Packet.Transport, port: UInt16)? {
+        guard let service else { return nil }
+        for position in directory.namespaces(of: service) {
             let sockets = world[position].sockets.filter { !$0.address.isLoopback }
             if let found = sockets.first(where: { $0.protocol == .tcp }) ?? sockets.first,
                 let transport = Packet.Transport(rawValue: found.protocol.rawValue)
@@ -192,8 +203,10 @@ private struct WayWalker {
                 return (transport, found.port)
             }
         }
-        let port = service.flatMap { directory.ports(of: $0).first }
-        return port.flatMap { one in one.targets.first?.port.map { (one.transport, $0) } }
+        if let port = directory.ports(of: service).first, let target = port.targets.lazy.compactMap(\.port).first {
+            return (port.transport, target)
+        }
+        return directory.targetPort(of: service).map { (.tcp, $0) }
     }
 
     private mutating func walkOutward(_ position: Int) {

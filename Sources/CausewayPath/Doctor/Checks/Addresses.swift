@@ -12,7 +12,9 @@ struct DuplicateAddressCheck: Check {
         let world = patient.world
         var holders: [IPAddress: [(position: Int, address: Rtnl.Address)]] = [:]
         for position in patient.inner {
-            for one in world[position].addresses where isCounted(one.address.address) {
+            // Every node's balancer has every virtual address, as a /32.
+            for one in world[position].addresses
+            where isCounted(one.address.address) && !(patient.isSandbox(position) && one.address.isHost) {
                 holders[one.address.address, default: []].append((position, one))
             }
         }
@@ -187,7 +189,7 @@ extension Patient {
         }
     }
 
-    func overlayName(_ position: Int) -> String { world[position].name }
+    func overlayName(_ position: Int) -> String { network(ofOverlay: position)?.name ?? world[position].name }
 }
 
 /// No address left for the next task.
@@ -231,6 +233,10 @@ extension Patient {
         found.formUnion(Directory(world.seen(from: host)).virtualIPs.map(\.address))
         for position in inner(of: host) {
             found.formUnion(world[position].addresses.map(\.address.address))
+            if let network = network(ofOverlay: position) {
+                found.formUnion(
+                    network.services.flatMap { $0.backends.map(\.address) + ($0.virtualIP.map { [$0] } ?? []) })
+            }
             if isOverlay(position) { found.formUnion(world[position].neighbors.map(\.neighbor.destination)) }
         }
         return found.filter { subnet.contains($0) }

@@ -27,7 +27,7 @@ struct ForwardingMissingCheck: Check {
         return neighbors.filter { one in
             !hasDefault && !known.contains(one.neighbor.address) && seen.insert(one.neighbor.address).inserted
         }.map { one in
-            let whose = patient.world.owner(of: one.neighbor.destination)?.name
+            let whose = patient.world.owner(of: one.neighbor.destination, at: end.position)?.name
             return Finding(
                 .fault,
                 "\(end.name) does not know behind which node \(one.neighbor.destination)\(whose.map { " (\($0))" } ?? "") is",
@@ -130,7 +130,7 @@ struct NeighborMissingCheck: Check {
                     $0.neighbor.link == link && $0.neighbor.destination == hop
                 }
                 guard !isKnown, seen.insert("\(position) \(link) \(hop)").inserted else { continue }
-                let whose = world.owner(of: route.destination.address)?.name
+                let whose = world.owner(of: route.destination.address, at: position)?.name
                 findings.append(
                     Finding(
                         .fault, "\(world.place(position).heading) has no neighbour entry for \(hop) on \(link)",

@@ -13,7 +13,9 @@ struct IPVSMissingCheck: Check {
         let boxes = patient.inner.filter { patient.isSandbox($0) }
         guard !boxes.isEmpty else { return .irrelevant("no balancer's namespace of Docker Swarm here") }
         return patient.each(boxes, missing: "the inventory does not say whether the kernel has IPVS") { box in
-            guard let hasIPVS = patient.world[box].hasIPVS else { return nil }
+            guard let hasIPVS = patient.world[box].hasIPVS ?? (patient.world[box].ipvs.isEmpty ? nil : true) else {
+                return nil
+            }
             guard !hasIPVS else { return [] }
             let ports = patient.marks(box).map { "\($0.port)/\($0.transport)" }
             let what =
@@ -37,10 +39,10 @@ struct IPVSMissingCheck: Check {
 
 extension Patient {
     /// The rules that mark packets for the balancer in `ingress_sbox`.
-    func marks(_ box: Int) -> [(transport: String, port: UInt16, text: String)] {
+    func marks(_ box: Int) -> [(transport: String, port: UInt16, mark: UInt32, text: String)] {
         let chains = world[box].iptables.filter { $0.name == "mangle" }.flatMap(\.chains)
         return chains.filter { $0.name == "PREROUTING" }.flatMap(\.rules).compactMap { rule in
-            guard case .setMark? = rule.target else { return nil }
+            guard case .setMark(let mark, _)? = rule.target else { return nil }
             var (transport, port) = ("tcp", UInt16(0))
             for match in rule.matches {
                 if case .protocol(let number) = match {
@@ -48,7 +50,7 @@ extension Patient {
                 }
                 if case .destinationPort(let range) = match { port = range.lowerBound }
             }
-            return port == 0 ? nil : (transport, port, "iptables mangle PREROUTING: \(rule.text)")
+            return port == 0 ? nil : (transport, port, mark, "iptables mangle PREROUTING: \(rule.text)")
         }
     }
 }

@@ -217,7 +217,7 @@ struct LocalRouteCheck: Check {
 
     func examine(_ patient: Patient) -> Examination {
         patient.each(patient.hosts, missing: "the inventory has no route_localnet of the host") { host in
-            let links = patient.world.seen(from: host).outside(host)
+            let links = patient.world.outsideLinks(of: host).sorted()
             let names = (["all"] + links).map { link in
                 "net.ipv4.conf.\(String(link.map { $0 == "." ? "/" : $0 })).route_localnet"
             }
@@ -264,20 +264,5 @@ struct TaskIPv6Check: Check {
         }
         guard count > 0 else { return .irrelevant("the host routes no IPv6 address to a task") }
         return .of(findings)
-    }
-}
-
-extension World {
-    /// The links of a host that lead outside: what ``outsideLinks`` says of the first one.
-    func outside(_ host: Int) -> [String] {
-        self[host].links.filter { link in
-            guard link.link.isUp, link.link.kind != .loopback, link.link.kind != .bridge, link.controller == nil,
-                !link.link.name.hasPrefix(Rtnl.linkPrefix)
-            else { return false }
-            guard let peer = peer(of: link, in: host) else {
-                return !link.link.name.hasPrefix("veth") || link.peerIndex == nil
-            }
-            return peer.position != host && identity(peer.position).name == nil
-        }.map(\.link.name).sorted()
     }
 }

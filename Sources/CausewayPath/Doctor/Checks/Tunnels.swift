@@ -278,7 +278,31 @@ struct TunnelAddressCheck: Check {
     func examine(_ patient: Patient) -> Examination {
         let ends = patient.tunnels
         guard !ends.isEmpty else { return .irrelevant("no tunnel here") }
-        return .of(ends.compactMap { missing(patient, $0) } + differing(patient, ends))
+        return .of(ends.compactMap { missing(patient, $0) ?? advertised(patient, $0) } + differing(patient, ends))
+    }
+
+    /// What the engine has told the other nodes, against the source that the kernel chooses.
+    private func advertised(_ patient: Patient, _ end: TunnelEnd) -> Finding? {
+        guard let told = patient.engine(end.host)?.nodeAddress, let peer = patient.peers(of: end).first,
+            told.family == peer.family, patient.network(ofOverlay: end.position) != nil
+        else { return nil }
+        let routing = Routing(patient.world[end.host])
+        let decision = routing.decide(RouteQuery(destination: peer))
+        guard let own = end.vxlan.local ?? routing.preferredSource(for: decision, to: peer), own != told else {
+            return nil
+        }
+        return Finding(
+            .fault, "the other nodes know this one as \(told), and its tunnel packets come from \(own)",
+            [
+                Evidence(
+                    .route,
+                    "\(decision.route.map { "\($0.destination) dev \($0.link ?? "?")" } ?? "no route") to \(peer), src \(own)",
+                    at: patient.place(end.host)),
+                Evidence(.answer, "docker info: NodeAddr \(told)", at: patient.place(end.host), owner: "Docker"),
+            ],
+            remedy: .run(
+                "ip route replace \(peer) src \(told) dev \(decision.route?.link ?? "LINK")",
+                "or join the swarm again with --data-path-addr \(own)"))
     }
 
     private func missing(_ patient: Patient, _ end: TunnelEnd) -> Finding? {

@@ -79,14 +79,14 @@ struct Diagram {
         case .deviceIn, .deviceOut, .cross: .device
         case .bridge: .bridge
         case .route: .router
-        case .chain, .conntrack, .neighbor, .encapsulate, .decapsulate: .table
+        case .chain, .conntrack, .neighbor, .encapsulate, .decapsulate, .balancer: .table
         }
     }
 
     private static func isExplained(_ hop: Hop) -> Bool {
         switch hop.stage.kind {
         case .chain: !hop.isPassing
-        case .conntrack, .route, .neighbor, .encapsulate, .decapsulate: true
+        case .conntrack, .route, .neighbor, .encapsulate, .decapsulate, .balancer: true
         case .deviceIn, .deviceOut, .cross, .bridge, .socket: !hop.uncertain.isEmpty
         }
     }

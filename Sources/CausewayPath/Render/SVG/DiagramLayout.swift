@@ -158,6 +158,7 @@ struct DiagramLayout {
         case .route: return ["routes", "again", hop.stage.name]
         case .encapsulate: return ["tunnel", Texts.shorten(hop.stage.name, 14), "wraps"]
         case .decapsulate: return ["tunnel", Texts.shorten(hop.stage.name, 14), "unwraps"]
+        case .balancer: return ["IPVS", Texts.shorten(hop.stage.name, 14), "balancer"]
         case .neighbor: return ["neighbour", Texts.shorten(hop.stage.name, 15), "fails"]
         case .deviceIn, .deviceOut, .cross, .bridge, .socket: return [hop.stage.name, "", ""]
         case .chain: break
