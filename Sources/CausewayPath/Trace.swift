@@ -16,6 +16,8 @@ package struct Trace: Hashable, Codable, Sendable {
     /// `nil` when it was not asked for, or when nothing answers.
     package var reply: Leg?
     package var counts: Counts
+    /// What lies behind the end, where that is known: a sentence each.
+    package var remarks: [String] = []
 
     package init(outward: Leg, reply: Leg?) {
         self.outward = outward

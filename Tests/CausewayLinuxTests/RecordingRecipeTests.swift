@@ -111,7 +111,17 @@ import Testing
     private func compare(_ here: NamespaceState, _ there: NamespaceState) {
         #expect(here.inode == there.inode)
         #expect(here.path == there.path)
-        #expect(here.links.sorted { $0.index < $1.index } == there.links.sorted { $0.index < $1.index })
+        func links(_ state: NamespaceState) -> [NamespaceState.Link] {
+            state.links.sorted { $0.index < $1.index }.map { link in
+                var link = link
+                // Only where ethtool is installed.
+                if Command.find("ethtool") == nil { link.link.checksumOffload = nil }
+                return link
+            }
+        }
+        #expect(links(here) == links(there))
+        #expect(here.hasIPVS == there.hasIPVS)
+        #expect(here.isInhabited == there.isInhabited)
         #expect(Set(here.addresses) == Set(there.addresses))
         #expect(Set(here.routes) == Set(there.routes))
         #expect(Set(here.rules) == Set(there.rules))
@@ -155,7 +165,8 @@ import Testing
     @Test(arguments: ["dash", "busybox"]) func `any shell can read it`(shell: String) throws {
         guard Command.find(shell) != nil else { return }
         let output = try Command(
-            shell == "busybox" ? [shell, "sh", "-n", "-c", RecordingRecipe.script] : [shell, "-n", "-c", RecordingRecipe.script]
+            shell == "busybox"
+                ? [shell, "sh", "-n", "-c", RecordingRecipe.script] : [shell, "-n", "-c", RecordingRecipe.script]
         ).run()
         #expect(output.status == 0, "\(output.errors)")
     }

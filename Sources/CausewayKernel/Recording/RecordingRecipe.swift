@@ -67,6 +67,17 @@ package enum RecordingRecipe {
             [ -s "$dir/nsid.json" ] || rm -f "$dir/nsid.json"
         }
 
+        # Whether a tunnel leaves checksums to the hardware.
+        offloads() {
+            have ethtool || return 0
+            for device in $(nsenter --net="$place" ip -o link show type vxlan </dev/null 2>/dev/null |
+                sed 's/^[0-9]*: \([^:@]*\).*/\1/'); do
+                printf '%s %s\n' "$device" "$(nsenter --net="$place" ethtool -k "$device" </dev/null 2>/dev/null |
+                    sed -n 's/^tx-checksumming: //p')"
+            done >"$dir/offload.txt"
+            [ -s "$dir/offload.txt" ] || rm -f "$dir/offload.txt"
+        }
+
         # NAME FOLDER PATH, one namespace.
         record() {
             place=$3
@@ -74,7 +85,9 @@ package enum RecordingRecipe {
             mkdir -p "$dir"
             # shellcheck disable=SC2012
             inode=$(ls -Ldi "$place" | sed 's/^ *\([0-9]*\).*/\1/')
-            printf '{"host":"%s","netns_file":"%s","inode":%s}\n' "$name" "$1" "$inode" >"$dir/meta.json"
+            case $lived in *" $inode "*) inhabited=true ;; *) inhabited=false ;; esac
+            printf '{"host":"%s","netns_file":"%s","inode":%s,"inhabited":%s}\n' \
+                "$name" "$1" "$inode" "$inhabited" >"$dir/meta.json"
             take link.json ip -j -d link
             take addr.json ip -j addr
             take route.json ip -j -d -4 route show table all
@@ -91,14 +104,16 @@ package enum RecordingRecipe {
             take ss.txt ss -ltunpH
             if have sysctl; then
                 nsenter --net="$place" sysctl -a 2>/dev/null |
-                    grep -E '^net\.(ipv[46]\.(ip_forward|conf\.|vs\.|fwmark_reflect|ip_nonlocal)|ipv6\.bindv6only|bridge\.|netfilter\.nf_conntrack_(max|count))' \
+                    grep -E '^net\.(ipv[46]\.(ip_forward|conf\.|vs\.|fwmark_reflect|ip_nonlocal|neigh\.default\.gc_|tcp_keepalive_time)|ipv6\.bindv6only|bridge\.|netfilter\.nf_conntrack_(max|count))' \
                         >"$dir/sysctl.txt"
             fi
+            offloads
             numbers
         }
 
         # NAME PATH: remembers a namespace that is there and was not seen before.
         seen=" $(stat -L -c %i "/proc/$$/ns/net") "
+        lived=" $(stat -L -c %i /proc/[0-9]*/ns/net 2>/dev/null | sort -u | tr '\n' ' ')"
         count=0
         found() {
             inode=$(stat -L -c %i "$2" 2>/dev/null) || return 0

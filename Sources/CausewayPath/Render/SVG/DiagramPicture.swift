@@ -128,7 +128,9 @@ struct DiagramPicture {
         canvas.rect(box.x, top, box.width, bottom - top, radius: 8, "socket")
         canvas.text(
             Texts.shorten(box.item.hop.stage.name, 18), box.middle, middle, "mono bold", anchor: "middle")
-        guard row.isLast, let last = layout.anchors.last, last.x == box.x, let pid = outward.verdict.processID else { return }
+        guard row.isLast, let last = layout.anchors.last, last.x == box.x, let pid = outward.verdict.processID else {
+            return
+        }
         canvas.text("pid \(pid)", box.middle, middle + 15, "small", anchor: "middle")
     }
 
@@ -244,7 +246,8 @@ extension DiagramPicture {
         }
     }
 
-    private func leaders(_ labels: [DiagramLabels.Label], from edge: Double, to line: Double, _ canvas: inout SVGCanvas) {
+    private func leaders(_ labels: [DiagramLabels.Label], from edge: Double, to line: Double, _ canvas: inout SVGCanvas)
+    {
         for label in labels where label.hasLeader {
             let outer =
                 edge < line

@@ -56,7 +56,9 @@ struct DiagramRow {
         return !reply.segments.indices.contains(index) || reply.segments[index].isEmpty
     }
 
-    private static func mirrored(_ reply: Diagram.Track, _ range: Range<Int>, of outward: Diagram.Track) -> Diagram.Track {
+    private static func mirrored(_ reply: Diagram.Track, _ range: Range<Int>, of outward: Diagram.Track)
+        -> Diagram.Track
+    {
         let count = outward.anchors.count
         let (low, high) = (count - range.upperBound, count - range.lowerBound)
         return reply.part(min(low, reply.anchors.count)..<min(high, reply.anchors.count))

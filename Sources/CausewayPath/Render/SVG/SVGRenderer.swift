@@ -47,6 +47,10 @@ package struct SVGRenderer: Sendable {
                 y += 18
             }
         }
+        for line in trace.remarks.flatMap({ Texts.wrap("why: \($0)", 120) }) {
+            canvas.text(line, 50, y, "")
+            y += 18
+        }
         return y + 6
     }
 
