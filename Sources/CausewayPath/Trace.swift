@@ -1,3 +1,4 @@
+import CausewayKernel
 import CausewayModel
 
 /// The way of one packet, and of its answer if asked for.
@@ -88,6 +89,8 @@ package struct Place: Hashable, Codable, Sendable {
     package var host: String?
     /// Whether an ordinary tool shows that the namespace exists: `ip netns` does, or it is the host's own.
     package var isListed = true
+    /// Where the namespace is mounted, or a process that lives in it: for commands to show.
+    package var path = ""
 
     package enum Kind: String, Hashable, Codable, Sendable {
         case host, task, container, other
@@ -142,6 +145,8 @@ package struct ActedRule: Hashable, Codable, Sendable {
     package var chain: String
     package var text: String
     package var comment: String?
+    /// What the rule has counted, where it counts.
+    package var counters: RuleCounters?
 }
 
 /// One outcome that a balancing decision can have.

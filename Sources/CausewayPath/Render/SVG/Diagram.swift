@@ -12,6 +12,8 @@ struct Diagram {
         var hop: Hop
         /// The number under which the legend explains it; `nil` for what merely passes.
         var number: Int?
+        /// By which a page that has the picture finds the hop.
+        var id = ""
         /// Whether what meets it is a tunnel's packet.
         var isCarried = false
 
@@ -33,8 +35,8 @@ struct Diagram {
 
     init(_ trace: Trace) {
         var number = 0
-        outward = Self.track(trace.outward, &number)
-        reply = trace.reply.map { Self.track($0, &number) }
+        outward = Self.track(trace.outward, &number, "o")
+        reply = trace.reply.map { Self.track($0, &number, "r") }
         let keys = outward.anchors.map { Self.key($0) }
         isMirrored =
             reply.map { track in
@@ -47,14 +49,17 @@ struct Diagram {
         return "\(item.hop.place.heading)|\(item.hop.place.namespace)|\(item.role)|\(name)"
     }
 
-    private static func track(_ leg: Trace.Leg, _ number: inout Int) -> Track {
+    /// By its place in a leg: `o7` is the eighth of the outward one.
+    static func id(_ leg: String, _ position: Int) -> String { leg + String(position) }
+
+    private static func track(_ leg: Trace.Leg, _ number: inout Int, _ name: String) -> Track {
         var track = Track()
         var routed: Place?
         // Where a tunnel's packet was made: what happens to it there stands along the way of the packet that is in it.
         var origin: Place?
         var isCarried = false
-        for hop in ordered(leg.hops) {
-            var item = Item(role: role(hop), hop: hop, number: nil)
+        for (position, hop) in ordered(leg.hops) {
+            var item = Item(role: role(hop), hop: hop, number: nil, id: id(name, position))
             if isExplained(hop) {
                 number += 1
                 item.number = number
@@ -85,15 +90,15 @@ struct Diagram {
     }
 
     /// A tunnel's device in a namespace of its own stands before the taking out, as it does where the putting in is.
-    private static func ordered(_ hops: [Hop]) -> [Hop] {
-        var hops = hops
+    private static func ordered(_ hops: [Hop]) -> [(Int, Hop)] {
+        var order = Array(hops.enumerated())
         for at in hops.indices.dropFirst().dropLast()
         where hops[at].stage.kind == .decapsulate && hops[at].place != hops[at - 1].place
             && hops[at + 1].stage.kind == .deviceIn
         {
-            hops.swapAt(at, at + 1)
+            order.swapAt(at, at + 1)
         }
-        return hops
+        return order.map { ($0.offset, $0.element) }
     }
 
     /// Whether tunnels are in other namespaces than the packets that carry them: those meet a stack of their own then.

@@ -8,6 +8,7 @@ struct DiagramLayout {
         var width: Double
         /// Where both directions share the thing: the number of the reply's hop here.
         var replyNumber: Int?
+        var replyID: String?
 
         var middle: Double { x + width / 2 }
         var end: Double { x + width }
@@ -51,6 +52,7 @@ struct DiagramLayout {
         place(outward, back)
         for (index, item) in (reply?.anchors ?? []).enumerated() where index < anchors.count {
             anchors[anchors.count - 1 - index].replyNumber = item.number
+            anchors[anchors.count - 1 - index].replyID = item.id
         }
     }
 

@@ -84,7 +84,7 @@ struct DiagramPicture {
         let hop = box.item.hop
         let title = "\(hop.stage.name): \(hop.action)"
         let (top, bottom) = (upper - Self.reach, lower + Self.reach)
-        canvas.titled(title) { canvas in
+        canvas.titled(title, ids: [box.item.id, box.replyID].compactMap { $0 }) { canvas in
             switch box.item.role {
             case .device:
                 canvas.rect(box.x, top, box.width, bottom - top, radius: 3, "device")
@@ -160,7 +160,7 @@ struct DiagramPicture {
         let lines = DiagramLayout.tableLines(hop)
         let top = y - Self.tableHeight / 2
         let rules = hop.rules.map(\.text).joined(separator: "\n")
-        canvas.titled("\(lines.joined(separator: " ")): \(hop.action)\n\(rules)") { canvas in
+        canvas.titled("\(lines.joined(separator: " ")): \(hop.action)\n\(rules)", ids: [box.item.id]) { canvas in
             guard box.item.role != .balancer else {
                 return DiagramBalancer(hop).draw(box.x, y, Self.tableHeight, &canvas)
             }
