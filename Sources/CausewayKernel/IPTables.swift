@@ -61,6 +61,8 @@ package enum IPTables {
         /// `conntrack --ctstate` or `state --state`
         case state([String])
         case mark(UInt32, mask: UInt32)
+        /// `ipvs --ipvs`: the balancer has had it.
+        case ipvs
         /// Says nothing about the packet.
         case comment(String)
         /// Not understood: the walk says so and goes on both ways.

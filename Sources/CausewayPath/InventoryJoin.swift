@@ -15,6 +15,8 @@ struct InventoryJoin: Sendable {
     ///
     /// Releases that do so say which kernel it was.
     let readForwarding: [Bool]
+    /// What the engines say, of those hosts where one answered.
+    let engines: [EngineState]
 
     struct Host: Hashable, Sendable {
         let position: Int
@@ -29,7 +31,8 @@ struct InventoryJoin: Sendable {
     private var positions: [Key: Int] = [:]
 
     init(_ inventories: [Inventory]) {
-        readForwarding = inventories.map { $0.machine != nil }
+        readForwarding = inventories.map { $0.machine != nil || $0.schema > 1 }
+        engines = inventories.compactMap(\.engine)
         guard inventories.count > 1, var joined = inventories.first else {
             inventory =
                 inventories.first ?? Inventory(hostname: "", takenAt: Timestamp(seconds: 0), namespaces: [])
@@ -84,6 +87,9 @@ struct InventoryJoin: Sendable {
             for (offset, link) in space.links.enumerated() {
                 inventory.namespaces[position].links[offset].peerNamespace = link.peerNamespace.map {
                     number($0, machine)
+                }
+                if let underlay = link.tunnel?.underlay {
+                    inventory.namespaces[position].links[offset].tunnel?.underlay = number(underlay, machine)
                 }
             }
         }

@@ -35,15 +35,16 @@ package struct PathTracer: Sendable {
 
     /// Traces a packet, and the first packet that answers it.
     ///
-    /// `choice` is the candidate of a balancing decision that is taken, from 0; the first when there is no such one.
+    /// `names` are the addresses among which the asker's resolver has chosen. `choice` is the candidate of a balancing decision that is taken, from 0; the first when there is no such one.
     /// The answer is walked if `isReturning`.
     package func trace(
-        _ packet: Packet, from entry: Entry, choice: Int = 0, isReturning: Bool = false
+        _ packet: Packet, from entry: Entry, names: [Candidate] = [], choice: Int = 0, isReturning: Bool = false
     ) throws(PathError) -> Trace {
         let start = try position(of: entry)
         var walk = Walk(world, packet, choice: choice)
         if case .output(let at) = start {
-            walk.add(at, Stage(.socket, "process"), "sends")
+            let named = names.isEmpty ? "" : ", to the address that the resolver gave first"
+            walk.add(at, Stage(.socket, "process"), "sends" + named) { $0.candidates = names }
         }
         let verdict = walk.run(from: start)
         var asked = packet
@@ -77,6 +78,9 @@ package struct PathTracer: Sendable {
     /// Walks the answer: from the socket, or from the one who sent the reset.
     private func reply(to asked: Packet, _ walk: Walk, _ verdict: Verdict) -> Trace.Leg? {
         let isReset = verdict.outcome == .refused && verdict.answer == "tcp reset"
+        if verdict.outcome == .sent, walk.carried == nil, let exit = walk.exit {
+            return reply(from: exit, to: asked, walk)
+        }
         guard verdict.outcome == .delivered || isReset, !walk.hops.isEmpty else { return nil }
         let at = walk.present
         var back = walk
@@ -93,6 +97,22 @@ package struct PathTracer: Sendable {
         let sender = isReset ? "closed port" : verdict.processName ?? "kernel"
         back.add(at, Stage(.socket, sender), isReset ? "sends a reset" : "answers")
         let end = back.run(from: .output(at))
+        return Trace.Leg(packet: first, hops: back.hops, verdict: end)
+    }
+
+    /// Walks the answer of somebody outside: by the link that the packet left by.
+    private func reply(
+        from exit: (position: Int, link: String), to asked: Packet, _ walk: Walk
+    ) -> Trace.Leg? {
+        guard let link = world.link(exit.position, named: exit.link) else { return nil }
+        var back = walk
+        back.packet = walk.packet.reply
+        (back.hops, back.uncertain, back.exit) = ([], [], nil)
+        (back.frame, back.frameSource) = (nil, nil)
+        back.question = asked
+        back.forgetNamespace()
+        let first = back.packet
+        let end = back.run(from: .receive(exit.position, link))
         return Trace.Leg(packet: first, hops: back.hops, verdict: end)
     }
 

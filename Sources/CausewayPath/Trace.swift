@@ -84,8 +84,16 @@ package struct Place: Hashable, Codable, Sendable {
     package var kind: Kind
     /// The host that it is on, where there are several.
     package var host: String?
+    /// Whether an ordinary tool shows that the namespace exists: `ip netns` does, or it is the host's own.
+    package var isListed = true
 
-    package enum Kind: String, Hashable, Codable, Sendable { case host, task, container, other }
+    package enum Kind: String, Hashable, Codable, Sendable {
+        case host, task, container, other
+        /// Where an overlay network has its bridge and its tunnel.
+        case overlay
+        /// Where the engine balances a network's services.
+        case balancer
+    }
 }
 
 /// What kind of thing a hop is, and its name.
@@ -106,6 +114,8 @@ package struct Stage: Hashable, Codable, Sendable {
         case neighbor
         /// A tunnel's device puts the packet into another one, or takes it out.
         case encapsulate, decapsulate
+        /// IPVS chooses a destination, or turns its choice round.
+        case balancer
     }
 
     package var kind: Kind

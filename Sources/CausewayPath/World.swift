@@ -16,6 +16,10 @@ struct World: Sendable {
     private let positions: [UInt64: Int]
     private let owners: [UInt64: Inventory.Owner]
     private let holders: [IPAddress: [Int]]
+    /// Every VXLAN link, with its namespace.
+    let tunnels: [(position: Int, link: NamespaceState.Link)]
+    /// What engines say.
+    let engines: EngineDirectory
     /// Sets that were made ready for look-ups, once for all packets.
     let sets = CompiledSets()
 
@@ -39,6 +43,10 @@ struct World: Sendable {
             }
         }
         self.holders = holders
+        tunnels = inventory.namespaces.enumerated().flatMap { position, space in
+            space.links.compactMap { if case .vxlan = $0.link.kind { (position, $0) } else { nil } }
+        }
+        engines = EngineDirectory(join.engines)
         homes = Self.homes(join, positions)
     }
 
@@ -115,21 +123,37 @@ struct World: Sendable {
         let identity = identity(position)
         let name = hosts.count > 1 ? hosts[homes[position]].name : nil
         func place(_ title: String, _ kind: Place.Kind, _ host: String?) -> Place {
-            Place(namespace: space.name, title: title, kind: kind, host: host)
+            Place(namespace: space.name, title: title, kind: kind, host: host, isListed: isListed(position))
         }
         if let host = hosts.first(where: { $0.position == position }) { return place(host.name, .host, name) }
         if let task = identity.task { return place(task, .task, name) }
         if let container = identity.container { return place(container, .container, name) }
-        return place(space.name, .other, nil)
+        if let part = engines.part(namespaceName: space.name) {
+            return place(part.title, part.kind, name)
+        }
+        return place(space.name, .other, name)
     }
 
-    /// The service, task or container that has an address.
-    func owner(of address: IPAddress) -> Identity? {
-        guard let holders = holders[address], holders.count == 1 || !holders.contains(where: { isHost($0) }) else {
-            return nil
-        }
-        return holders.map { identity($0) }.first { $0.name != nil }
+    /// Whether `ip netns` lists a namespace, or needs not to: the host's own.
+    private func isListed(_ position: Int) -> Bool {
+        let path = self[position].path
+        return isHost(position) || path.hasPrefix("/run/netns/") || path.hasPrefix("/var/run/netns/")
     }
+
+    /// The service, task or container that has an address, as seen from a namespace.
+    ///
+    /// Hosts have addresses of their own that are the same: one's own host's come first.
+    func owner(of address: IPAddress, at position: Int) -> Identity? {
+        let all = holders[address] ?? []
+        guard all.count <= 1 || !all.contains(where: { isHost($0) }) else { return nil }
+        let near = all.filter { homes[$0] == homes[position] }
+        let known = (near.isEmpty ? all : near).map { identity($0) }.first { $0.name != nil }
+        // One whose host is in no inventory is known by name all the same.
+        return known ?? (all.isEmpty ? engines.holder(of: address) : nil)
+    }
+
+    /// The host that a namespace is on, as a position in ``hosts``.
+    func home(of position: Int) -> Int { homes[position] }
 
     /// Who a namespace belongs to.
     struct Identity: Hashable, Sendable {
@@ -170,7 +194,7 @@ struct World: Sendable {
         }
 
         /// Takes a 25-character identifier off the end of a task's name.
-        private static func short(_ name: String) -> String {
+        static func short(_ name: String) -> String {
             let parts = name.split(separator: ".")
             guard let last = parts.last, last.count == 25 else { return name }
             return parts.dropLast().joined(separator: ".")

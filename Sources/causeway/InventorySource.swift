@@ -2,7 +2,8 @@ import CausewayKernel
 import CausewayLinux
 import Foundation
 
-/// Where an inventory comes from: this host's kernel, or a file that `causeway snapshot` wrote.
+/// Where an inventory comes from: this host's kernel, a file that `causeway snapshot` wrote, or the folder that its
+/// recipe wrote.
 enum InventorySource {
     /// More than any host has; a larger file is not a snapshot.
     private static let largest = 1 << 29
@@ -36,6 +37,7 @@ enum InventorySource {
 
     static func read(_ file: String?) async throws -> Inventory {
         guard let file else { return try await reader.read() }
+        if let files = try RecordingFolder.files(file) { return try inventory(of: files, file) }
         let data = try contents(of: file)
         let header: Header
         do {
@@ -45,10 +47,10 @@ enum InventorySource {
                 what: "'\(file)' is no snapshot", cause: reason(error),
                 remedy: "make one with: causeway snapshot -o FILE")
         }
-        guard header.schema == Inventory.schemaVersion else {
+        guard Inventory.readableSchemas.contains(header.schema) else {
             throw Failure(
                 what: "'\(file)' is a snapshot of schema \(header.schema)",
-                cause: "this causeway reads schema \(Inventory.schemaVersion)",
+                cause: "this causeway reads schemas 1 to \(Inventory.schemaVersion)",
                 remedy: "take the snapshot and read it with the same release")
         }
         do {
@@ -56,6 +58,17 @@ enum InventorySource {
         } catch {
             throw Failure(
                 what: "the snapshot '\(file)' is damaged", cause: reason(error), remedy: "take it again")
+        }
+    }
+
+    private static func inventory(of files: [String: [UInt8]], _ folder: String) throws(Failure) -> Inventory {
+        let name = URL(fileURLWithPath: folder).lastPathComponent
+        do throws(RecordingError) {
+            return try Recording(files: files, fallbackName: name).inventory()
+        } catch {
+            throw Failure(
+                what: "the recording '\(folder)' cannot be read", cause: "\(error)",
+                remedy: "record the host again, with the script of: causeway snapshot --recipe")
         }
     }
 

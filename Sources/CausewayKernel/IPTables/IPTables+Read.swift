@@ -140,6 +140,7 @@ struct RuleReader {
 
     private mutating func readOption(_ option: String, _ module: String) -> IPTables.Match {
         if option == "--comment" { return .comment(take() ?? "") }
+        if option == "--ipvs", module == "ipvs" { return .ipvs }
         let arguments = arguments()
         let known = arguments.count == 1 ? MatchReader(family: family, module: module).read(option, arguments[0]) : nil
         if let known { return known }

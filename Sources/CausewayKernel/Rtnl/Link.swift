@@ -119,11 +119,14 @@ package enum Rtnl {
         package var address: MACAddress
         /// The other host, in the network below the tunnel.
         package var destination: IPAddress
+        /// `true`: the link found it out by itself from what came in, and forgets it again; absent when it was set.
+        package var isLearned: Bool?
 
-        package init(link: String, address: MACAddress, destination: IPAddress) {
+        package init(link: String, address: MACAddress, destination: IPAddress, isLearned: Bool? = nil) {
             self.link = link
             self.address = address
             self.destination = destination
+            self.isLearned = isLearned
         }
     }
 

@@ -45,7 +45,7 @@ extension NamespaceState {
 }
 
 extension NamespaceState {
-    /// Reads what earlier releases wrote, too: they knew of no forwarding entries.
+    /// Reads what earlier releases wrote, too: they knew of no forwarding entries, no stations and no balancers.
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
@@ -57,8 +57,10 @@ extension NamespaceState {
             rules: try values.decode([PolicyRule].self, forKey: .rules),
             neighbors: try values.decode([Neighbor].self, forKey: .neighbors),
             forwarding: try values.decodeIfPresent([Rtnl.ForwardingEntry].self, forKey: .forwarding) ?? [],
+            stations: try values.decodeIfPresent([Station].self, forKey: .stations) ?? [],
             tables: try values.decode([Nft.Table].self, forKey: .tables),
             iptables: try values.decode([IPTables.Table].self, forKey: .iptables),
+            ipvs: try values.decodeIfPresent([IPVS.Service].self, forKey: .ipvs) ?? [],
             sockets: try values.decode([Socket].self, forKey: .sockets),
             sysctls: try values.decode([String: String].self, forKey: .sysctls))
     }

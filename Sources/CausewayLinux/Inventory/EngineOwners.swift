@@ -64,7 +64,41 @@ package struct EngineOwners: Sendable {
         return (owners.sorted { $0.containerName < $1.containerName }, gaps)
     }
 
+    /// What the engine says of itself, its networks and its swarm; what it does not answer is left out.
+    package func state() throws(Unavailable) -> (state: EngineState?, gaps: [String]) {
+        struct Named: Decodable {
+            var id: String
+            enum CodingKeys: String, CodingKey { case id = "Id" }
+        }
+        var answers = EngineAnswers()
+        answers.info = try bytes("/info")
+        for network in try get("/networks", as: [Named].self) {
+            // One that has gone meanwhile is no loss.
+            if let answer = try? bytes("/networks/\(network.id)?verbose=true") { answers.networks.append(answer) }
+        }
+        // A manager's alone.
+        answers.services = try? bytes("/services")
+        answers.tasks = try? bytes("/tasks")
+        answers.nodes = try? bytes("/nodes")
+        do throws(RecordingError) {
+            return (try answers.state(), [])
+        } catch {
+            return (nil, ["the engine's answers: \(error)"])
+        }
+    }
+
     func get<T: Decodable>(_ path: String, as type: T.Type) throws(Unavailable) -> T {
+        do {
+            return try JSONDecoder().decode(type, from: Data(try bytes(path)))
+        } catch let error as Unavailable {
+            throw error
+        } catch {
+            throw Unavailable(description: "the engine's answer to \(path) is not what was expected: \(error)")
+        }
+    }
+
+    /// The body of an answer.
+    private func bytes(_ path: String) throws(Unavailable) -> [UInt8] {
         let answer = try exchange("GET \(path) HTTP/1.0\r\nHost: docker\r\nConnection: close\r\n\r\n")
         guard let end = answer.firstRange(of: Array("\r\n\r\n".utf8)) else {
             throw Unavailable(
@@ -74,11 +108,7 @@ package struct EngineOwners: Sendable {
         guard status.split(separator: " ").dropFirst().first == "200" else {
             throw Unavailable(description: "the engine at \(socketPath) answered \(path) with '\(status)'")
         }
-        do {
-            return try JSONDecoder().decode(type, from: Data(answer[end.upperBound...]))
-        } catch {
-            throw Unavailable(description: "the engine's answer to \(path) is not what was expected: \(error)")
-        }
+        return Array(answer[end.upperBound...])
     }
 
     /// Sends a request, and reads until the engine closes.

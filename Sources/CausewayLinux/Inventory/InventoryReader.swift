@@ -40,13 +40,13 @@ package struct InventoryReader: Sendable {
             gaps.append("the sockets of \(processes.unreadable) processes cannot be named: run as root")
         }
         let places = try places(processes, &gaps)
-        async let owners = owners()
+        async let engine = engine()
         var states = await read(places, processes, &gaps)
         states.sort { ($0.name == "host" ? 0 : 1, $0.name, $0.inode) < ($1.name == "host" ? 0 : 1, $1.name, $1.inode) }
-        let (found, missing) = await owners
+        let (owners, engineState, missing) = await engine
         return Inventory(
-            hostname: hostname, machine: Self.machine, takenAt: taken, namespaces: states, owners: found,
-            gaps: gaps + missing)
+            hostname: hostname, machine: Self.machine, takenAt: taken, namespaces: states, owners: owners,
+            engine: engineState, gaps: gaps + missing)
     }
 
     /// The kernel's own number of this boot: namespaces' numbers mean something within it alone.
@@ -54,11 +54,14 @@ package struct InventoryReader: Sendable {
         ProcFile.text("/proc/sys/kernel/random/boot_id")?.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    private func owners() async -> ([Inventory.Owner], [String]) {
+    private func engine() async -> ([Inventory.Owner], EngineState?, [String]) {
         do throws(EngineOwners.Unavailable) {
-            return try EngineOwners(socketPath: enginePath).owners()
+            let engine = EngineOwners(socketPath: enginePath)
+            let (owners, gaps) = try engine.owners()
+            let (state, more) = try engine.state()
+            return (owners, state, gaps + more)
         } catch {
-            return ([], ["\(error): containers and services are not named"])
+            return ([], nil, ["\(error): containers and services are not named"])
         }
     }
 

@@ -25,6 +25,7 @@ struct NamespaceReader {
         attempt("sockets") { reader throws(NetlinkError) in try reader.readSockets() }
         attempt("nftables") { reader throws(NetlinkError) in try reader.readTables() }
         readOldTables()
+        readBalancers()
         readSysctls()
     }
 
@@ -52,7 +53,8 @@ struct NamespaceReader {
             return NamespaceState.Link(
                 index: link.index, link: Self.shown(link), peerIndex: hasPeer ? link.peerIndex : nil,
                 peerNamespace: hasPeer ? link.peerNamespaceID.map { namespaces[$0] ?? 0 } : nil,
-                controller: link.controllerIndex.flatMap { names[$0] }, hasCarrier: link.hasCarrier)
+                controller: link.controllerIndex.flatMap { names[$0] }, hasCarrier: link.hasCarrier,
+                bridge: link.bridge, port: link.port, tunnel: Self.tunnel(link, namespaces))
         }
         state.addresses = try socket.addresses().map {
             Rtnl.Address(link: names[$0.linkIndex] ?? "if\($0.linkIndex)", address: $0.address)
@@ -77,9 +79,26 @@ struct NamespaceReader {
     private mutating func readForwarding(_ links: [LinkMessage], _ socket: RouteSocket) throws(NetlinkError) {
         for link in links where link.kind == "vxlan" {
             state.forwarding += try socket.forwarding(linkIndex: link.index).map {
-                Rtnl.ForwardingEntry(link: link.name, address: $0.address, destination: $0.destination)
+                Rtnl.ForwardingEntry(
+                    link: link.name, address: $0.address, destination: $0.destination,
+                    isLearned: $0.isPermanent ? nil : true)
             }
         }
+        guard links.contains(where: { $0.kind == "bridge" }) else { return }
+        let names = Dictionary(links.map { ($0.index, $0.name) }) { $1 }
+        state.stations = try socket.stations().compactMap { station in
+            guard let bridge = names[station.bridgeIndex], let port = names[station.linkIndex] else { return nil }
+            return NamespaceState.Station(
+                bridge: bridge, port: port, address: station.address, isOwn: station.isOwn,
+                isStatic: station.isStatic, vlan: station.vlan)
+        }
+    }
+
+    /// The outer packets travel where the link was made, wherever it is now.
+    private static func tunnel(_ link: LinkMessage, _ namespaces: [Int32: UInt64]) -> NamespaceState.Tunnel? {
+        guard var tunnel = link.tunnel else { return nil }
+        tunnel.underlay = link.peerNamespaceID.map { namespaces[$0] ?? 0 }
+        return tunnel
     }
 
     /// A link as it is, its alias read if we wrote it.
@@ -188,6 +207,18 @@ struct NamespaceReader {
         }
     }
 
+    // MARK: balancers
+
+    /// Absent where the kernel has no IPVS.
+    private mutating func readBalancers() {
+        guard let text = ProcFile.text("/proc/thread-self/net/ip_vs") else { return }
+        do throws(IPVS.ReadError) {
+            state.ipvs = try IPVS.read(proc: text)
+        } catch {
+            gap("the balancers cannot be read: \(error)")
+        }
+    }
+
     // MARK: sysctls
 
     /// Those that decide where a packet goes, or whether it is dropped.
@@ -197,11 +228,15 @@ struct NamespaceReader {
             "net.ipv4.conf.all.route_localnet", "net.bridge.bridge-nf-call-iptables",
             "net.bridge.bridge-nf-call-ip6tables", "net.bridge.bridge-nf-call-arptables", "net.ipv6.bindv6only",
             "net.ipv4.ip_nonlocal_bind", "net.ipv4.fwmark_reflect", "net.ipv6.fwmark_reflect",
+            "net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count",
         ]
+        if !state.ipvs.isEmpty {
+            names += ["conntrack", "conn_reuse_mode", "expire_nodest_conn", "snat_reroute"].map { "net.ipv4.vs.\($0)" }
+        }
         for link in ["all", "default"] + state.links.map({ Sysctl.component($0.link.name) }) {
-            names += ["rp_filter", "accept_local", "route_localnet", "src_valid_mark", "forwarding"].map {
-                "net.ipv4.conf.\(link).\($0)"
-            }
+            names += [
+                "rp_filter", "accept_local", "route_localnet", "src_valid_mark", "forwarding", "arp_ignore", "proxy_arp",
+            ].map { "net.ipv4.conf.\(link).\($0)" }
             names += ["forwarding", "disable_ipv6"].map { "net.ipv6.conf.\(link).\($0)" }
         }
         for name in names {

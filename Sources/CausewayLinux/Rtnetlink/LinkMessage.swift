@@ -18,6 +18,10 @@ package struct LinkMessage: Hashable, Sendable {
     package var peerNamespaceID: Int32?
     package var controllerIndex: UInt32?
     package var vxlan: Rtnl.Link.Kind?
+    /// Of a bridge, of a bridge's port, of a VXLAN link: how it is set.
+    package var bridge: NamespaceState.Bridge?
+    package var port: NamespaceState.BridgePort?
+    package var tunnel: NamespaceState.Tunnel?
 
     /// A message that asks for all links.
     package static var dump: NetlinkWriter {
@@ -48,7 +52,42 @@ package struct LinkMessage: Hashable, Sendable {
         let info = try attributes.nested(IFLA.info)
         // ARPHRD_LOOPBACK: lo has no kind of its own.
         kind = info.string(IFLA.kind) ?? (hardware == 772 ? "loopback" : "")
-        if kind == "vxlan" { vxlan = try Self.vxlan(try info.nested(IFLA.data)) }
+        switch kind {
+        case "vxlan":
+            let data = try info.nested(IFLA.data)
+            vxlan = try Self.vxlan(data)
+            tunnel = try Self.tunnel(data)
+        case "bridge": bridge = try Self.bridge(try info.nested(IFLA.data))
+        default: break
+        }
+        if info.string(IFLA.portKind) == "bridge" { port = try Self.port(try info.nested(IFLA.portData)) }
+    }
+
+    private static func tunnel(_ data: NetlinkAttributes) throws(NetlinkReader.Malformed) -> NamespaceState.Tunnel {
+        let remote = try data.address(IFLA.vxlanGroup, or: IFLA.vxlanGroup6)
+        return NamespaceState.Tunnel(
+            remote: remote.flatMap { $0.bytes.allSatisfy { $0 == 0 } ? nil : $0 },
+            learns: try data.flag(IFLA.vxlanLearning), answersNeighbors: try data.flag(IFLA.vxlanProxy))
+    }
+
+    private static func bridge(_ data: NetlinkAttributes) throws(NetlinkReader.Malformed) -> NamespaceState.Bridge {
+        NamespaceState.Bridge(
+            filtersVLANs: try data.flag(BridgeAttribute.filtersVLANs),
+            callsIPTables: try data.flag(BridgeAttribute.callsIPTables))
+    }
+
+    private static func port(
+        _ data: NetlinkAttributes
+    ) throws(NetlinkReader.Malformed) -> NamespaceState.BridgePort {
+        let number = Int(try data.integer(BridgeAttribute.portState, UInt8.self) ?? 0)
+        let states = BridgeAttribute.portStates
+        return NamespaceState.BridgePort(
+            state: states.indices.contains(number) ? states[number] : "state \(number)",
+            isHairpin: try data.flag(BridgeAttribute.portHairpin),
+            isIsolated: try data.flag(BridgeAttribute.portIsolated),
+            learns: try data.flag(BridgeAttribute.portLearning),
+            floods: try data.flag(BridgeAttribute.portFlood),
+            suppressesNeighbors: try data.flag(BridgeAttribute.portSuppression))
     }
 
     private static func vxlan(_ data: NetlinkAttributes) throws(NetlinkReader.Malformed) -> Rtnl.Link.Kind {
@@ -56,6 +95,13 @@ package struct LinkMessage: Hashable, Sendable {
             id: try data.integer(IFLA.vxlanID) ?? 0,
             local: try data.address(IFLA.vxlanLocal, or: IFLA.vxlanLocal6),
             port: try data.bigInteger(IFLA.vxlanPort) ?? 0)
+    }
+}
+
+extension NetlinkAttributes {
+    /// A byte that is a yes or a no; absent is no.
+    fileprivate func flag(_ type: UInt16) throws(NetlinkReader.Malformed) -> Bool {
+        try integer(type, UInt8.self) ?? 0 != 0
     }
 }
 

@@ -56,6 +56,13 @@ package struct RouteSocket: Sendable {
         }.filter { $0.linkIndex == linkIndex }
     }
 
+    /// Of all bridges.
+    package func stations() throws(NetlinkError) -> [StationMessage] {
+        try decoded(ForwardingMessage.dump(linkIndex: 0), RTM.newNeighbor) {
+            message throws(NetlinkReader.Malformed) in try StationMessage(message)
+        }
+    }
+
     package func rules(_ family: IPFamily) throws(NetlinkError) -> [NamespaceState.PolicyRule] {
         try decoded(RuleMessage.dump(family), RTM.newRule) { message throws(NetlinkReader.Malformed) in
             try RuleMessage.rule(message)

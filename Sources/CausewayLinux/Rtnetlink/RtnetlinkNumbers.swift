@@ -46,17 +46,36 @@ enum IFLA {
     static let extendedMask = UInt16(IFLA_EXT_MASK)
     static let kind = UInt16(IFLA_INFO_KIND)
     static let data = UInt16(IFLA_INFO_DATA)
+    static let portKind = UInt16(IFLA_INFO_SLAVE_KIND)
+    static let portData = UInt16(IFLA_INFO_SLAVE_DATA)
     static let vethPeer: UInt16 = 1
     static let vxlanID = UInt16(IFLA_VXLAN_ID)
     static let vxlanLocal = UInt16(IFLA_VXLAN_LOCAL)
     static let vxlanLocal6 = UInt16(IFLA_VXLAN_LOCAL6)
     static let vxlanPort = UInt16(IFLA_VXLAN_PORT)
+    static let vxlanGroup = UInt16(IFLA_VXLAN_GROUP)
+    static let vxlanGroup6 = UInt16(IFLA_VXLAN_GROUP6)
+    static let vxlanProxy = UInt16(IFLA_VXLAN_PROXY)
     static let vxlanLearning = UInt16(IFLA_VXLAN_LEARNING)
     static let vxlanChecksum = UInt16(IFLA_VXLAN_UDP_CSUM)
     static let vxlanNoFragments = UInt16(IFLA_VXLAN_DF)
     static let isUp: UInt32 = 1
     /// `RTEXT_FILTER_SKIP_STATS`: counters make most of a dump's bytes.
     static let skipStatistics: UInt32 = 1 << 3
+}
+
+/// Attributes of a bridge, and of a bridge's port.
+enum BridgeAttribute {
+    static let filtersVLANs = UInt16(IFLA_BR_VLAN_FILTERING)
+    static let callsIPTables = UInt16(IFLA_BR_NF_CALL_IPTABLES)
+    static let portState = UInt16(IFLA_BRPORT_STATE)
+    static let portHairpin = UInt16(IFLA_BRPORT_MODE)
+    static let portLearning = UInt16(IFLA_BRPORT_LEARNING)
+    static let portFlood = UInt16(IFLA_BRPORT_UNICAST_FLOOD)
+    static let portIsolated = UInt16(IFLA_BRPORT_ISOLATED)
+    static let portSuppression = UInt16(IFLA_BRPORT_NEIGH_SUPPRESS)
+    /// As bridge(8) names a port's states, by their numbers.
+    static let portStates = ["disabled", "listening", "learning", "forwarding", "blocking"]
 }
 
 /// Attributes of an address.
@@ -93,7 +112,10 @@ enum NDA {
     static let destination = UInt16(NDA_DST)
     static let address = UInt16(NDA_LLADDR)
     static let link = UInt16(NDA_IFINDEX)
+    static let controller = UInt16(NDA_MASTER)
+    static let vlan = UInt16(NDA_VLAN)
     static let permanent: UInt16 = 0x80
+    static let noARP: UInt16 = 0x40
     /// `NTF_SELF`: an entry of the link itself, not of a bridge above it.
     static let ofLink: UInt8 = 0x02
     /// `NTF_PROXY`: answers for another, is no neighbour.

@@ -17,6 +17,8 @@ struct HookView: Sendable {
     var direction: Connection.Direction = .original
     var isInvalid = false
     var isUntracked = false
+    /// Whether IPVS has had the packet.
+    var isBalanced = false
     /// Where conntrack looks, or looked, for the packet.
     var zone = Zone()
     var ethernet = Ethernet.none

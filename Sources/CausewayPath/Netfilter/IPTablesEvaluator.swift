@@ -136,6 +136,7 @@ struct IPTablesEvaluator: Sendable {
         case .sourceType(let name): return type(packet.source, name)
         case .state(let names): return state(names)
         case .mark(let value, let mask): return answer(packet.mark & mask == value)
+        case .ipvs: return answer(view.isBalanced)
         case .comment: return .yes
         case .unknown(let text): return .unclear(text)
         }

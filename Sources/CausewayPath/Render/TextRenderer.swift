@@ -19,7 +19,7 @@ package struct TextRenderer: Sendable {
             corner: ("┌", "┐", "└", "┘"), horizontal: "─", vertical: "│", down: "│", exit: "┬",
             stage: [
                 .socket: "●", .deviceIn: "▼", .deviceOut: "▼", .cross: "▼", .bridge: "═", .conntrack: "▮", .route: "◯",
-                .neighbor: "?", .encapsulate: "◀", .decapsulate: "▶",
+                .neighbor: "?", .encapsulate: "◀", .decapsulate: "▶", .balancer: "◆",
             ],
             acting: "▮", passing: "▯",
             end: [.delivered: "✓", .sent: "✓", .refused: "✗", .dropped: "✗"], chosen: "▸", other: "·", ellipsis: "…")
@@ -28,7 +28,7 @@ package struct TextRenderer: Sendable {
             corner: ("+", "+", "+", "+"), horizontal: "-", vertical: "|", down: "|", exit: "+",
             stage: [
                 .socket: "@", .deviceIn: "v", .deviceOut: "v", .cross: "v", .bridge: "=", .conntrack: "#", .route: "O",
-                .neighbor: "?", .encapsulate: "[", .decapsulate: "]",
+                .neighbor: "?", .encapsulate: "[", .decapsulate: "]", .balancer: "&",
             ],
             acting: "#", passing: ".",
             end: [.delivered: "+", .sent: "+", .refused: "x", .dropped: "x"], chosen: ">", other: "-", ellipsis: "...")
@@ -181,7 +181,7 @@ package struct TextRenderer: Sendable {
 
     private func label(_ hop: Hop) -> String {
         switch hop.stage.kind {
-        case .chain, .conntrack: hop.stage.hook ?? ""
+        case .chain, .conntrack, .balancer: hop.stage.hook ?? ""
         case .deviceIn, .deviceOut, .cross: "device"
         case .route: "route"
         case .bridge: "bridge"
@@ -202,6 +202,7 @@ package struct TextRenderer: Sendable {
         case .socket where hop.action.hasPrefix(hop.stage.name): return hop.action
         case .socket: return "\(hop.stage.name) \(hop.action)"
         case .conntrack: return "conntrack: \(hop.action)"
+        case .balancer: return "IPVS \(hop.stage.name): \(hop.action)\(owner)"
         default: return "\(hop.stage.name) \(hop.action)\(owner)"
         }
     }

@@ -72,7 +72,12 @@ extension Place {
     /// What it is and whose: `task web.1`, `host node-a`.
     var heading: String {
         let place = host.map { $0 == title ? "" : " on \($0)" } ?? ""
-        return kind == .other ? title : "\(kind.rawValue) \(title)\(place)"
+        switch kind {
+        case .other: return title + place
+        case .overlay: return "overlay network \(title)\(place)"
+        case .balancer: return "balancer of \(title)\(place)"
+        case .host, .task, .container: return "\(kind.rawValue) \(title)\(place)"
+        }
     }
 
     /// The heading, and the namespace's own name where it says more.

@@ -4,7 +4,8 @@ import CausewayModel
 /// What a host's services are reachable by, as far as its inventory shows it.
 ///
 /// Published ports and virtual IPs are read from Causeway's own maps in the kernel, ports of single containers from
-/// Docker's DNAT rules; whose they are follows from the addresses to which they lead.
+/// Docker's DNAT rules, those of a Docker Swarm from what its engines say; whose they are follows from the addresses to
+/// which they lead.
 struct Directory: Sendable {
     struct PublishedPort: Hashable, Sendable {
         var transport: Packet.Transport
@@ -43,6 +44,7 @@ struct Directory: Sendable {
         for table in world[world.home].iptables where table.name == "nat" {
             for rule in table.chains.flatMap(\.rules) { read(rule) }
         }
+        readEngines()
         published.sort { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
         virtualIPs.sort { $0.address < $1.address }
     }
@@ -77,11 +79,11 @@ struct Directory: Sendable {
         }
     }
 
-    private mutating func assign(_ address: IPAddress, to service: String) {
+    mutating func assign(_ address: IPAddress, to service: String) {
         virtualIPs[position(of: address)].service = service
     }
 
-    private mutating func assign(_ transport: Packet.Transport, _ port: UInt16, to service: String) {
+    mutating func assign(_ transport: Packet.Transport, _ port: UInt16, to service: String) {
         published[position(of: transport, port)].service = service
     }
 
@@ -142,7 +144,7 @@ struct Directory: Sendable {
     var services: [String] {
         let running = world.inventory.namespaces.indices.compactMap { world.identity($0).service }
         let named = published.compactMap(\.service) + virtualIPs.compactMap(\.service)
-        return Set(running + named).sorted(by: NaturalOrder.isBefore)
+        return Set(running + named + engineServices).sorted(by: NaturalOrder.isBefore)
     }
 
     /// Names of tasks, or of containers without one.
@@ -162,11 +164,17 @@ struct Directory: Sendable {
         published.filter { $0.targets.contains { world.holds(at, $0.address) } }
     }
 
-    func virtualIP(of service: String, _ family: IPFamily) -> IPAddress? {
-        virtualIPs.first { vip in
-            vip.address.family == family
-                && (vip.service == service || vip.targets.contains { self.service(of: $0) == service })
-        }?.address
+    /// The one on a network of the asker's, if there is one.
+    func virtualIP(of service: String, _ family: IPFamily, from asker: Int? = nil) -> IPAddress? {
+        let own = virtualIPs.map { vip in (vip.address, vip.service == service || vip.targets.contains { self.service(of: $0) == service }) }
+            .filter { $0.1 && $0.0.family == family }.map(\.0)
+        let near = asker.flatMap { asker in own.first { isOnLink($0, at: asker) } }
+        return near ?? own.first
+    }
+
+    /// Whether a namespace has an address in the same subnet.
+    func isOnLink(_ address: IPAddress, at position: Int) -> Bool {
+        world[position].addresses.contains { !$0.address.isHost && $0.address.contains(address) }
     }
 
     func namespaces(of service: String) -> [Int] {
@@ -187,10 +195,11 @@ struct Directory: Sendable {
         return owner.flatMap { world.position(ofInode: $0.namespaceInode) }
     }
 
-    private func service(of address: IPAddress) -> String? { world.owner(of: address)?.service }
+    private func service(of address: IPAddress) -> String? { world.owner(of: address, at: world.home)?.service }
 
     /// The namespace's own address that others reach it by.
     func address(of at: Int, _ family: IPFamily) -> IPAddress? {
+        if world.isHost(at), let own = advertised(at), own.family == family { return own }
         let routing = Routing(world[at])
         let usable = world[at].addresses.filter { $0.address.family == family }
         let preferred = routing.decide(RouteQuery(destination: Question.documentation(family))).route

@@ -10,22 +10,27 @@ package struct Question: Hashable, Sendable {
     package var transport: Packet.Transport?
     package var port: UInt16?
     package var family: IPFamily
+    /// Which of a name's addresses is taken, from 0, where it has several.
+    package var choice: Int
 
     package init(
         target: String, from: String? = nil, transport: Packet.Transport? = nil, port: UInt16? = nil,
-        family: IPFamily = .ip
+        family: IPFamily = .ip, choice: Int = 0
     ) {
         self.target = target
         self.from = from
         self.transport = transport
         self.port = port
         self.family = family
+        self.choice = choice
     }
 
     /// The packet to send, and where it sets out.
     package struct Answer: Hashable, Sendable {
         package var packet: Packet
         package var entry: PathTracer.Entry
+        /// What the name could have stood for as well; empty when it stands for one address alone.
+        package var names: [Candidate] = []
     }
 
     /// The port that clients in the examples have.
@@ -80,7 +85,9 @@ private struct Resolver {
     func resolve() throws(PathError) -> Question.Answer {
         guard !world.inventory.namespaces.isEmpty else { throw .unknownTarget(text, known: []) }
         let origin = try origin()
-        var (destination, port, transport) = try destination(fromInside: origin)
+        let found = try destination(fromInside: origin)
+        let (destination, port) = (found.address, found.port)
+        var transport = found.transport
         if let wanted = question.transport { transport = wanted }
         let family = destination.family
         if transport.hasPorts, port == nil { throw .noPort(target: question.target) }
@@ -91,7 +98,7 @@ private struct Resolver {
             source = Walk.unspecified(family)
             entry = .process(namespace: world[at].inode)
         case .outside(let given):
-            source = given ?? Question.documentation(family)
+            source = given ?? client(family)
             guard source.family == family else {
                 throw .malformed("\(source)", why: "it cannot send to \(destination), which is of the other family")
             }
@@ -100,7 +107,21 @@ private struct Resolver {
         if transport == .icmp, family == .ip6 { transport = .icmpv6 }
         let packet = Packet(
             transport, from: source, Question.clientPort, to: destination, port ?? 0)
-        return Question.Answer(packet: packet, entry: entry)
+        return Question.Answer(packet: packet, entry: entry, names: found.names)
+    }
+
+    /// A client outside: anybody on the internet, or a neighbour where the host has no way there.
+    private func client(_ family: IPFamily) -> IPAddress {
+        let anybody = Question.documentation(family)
+        let space = world[world.home]
+        guard Routing(space).decide(RouteQuery(destination: anybody)).kind == nil else { return anybody }
+        let own = directory.address(of: world.home, family)
+        let subnet = space.addresses.first { $0.address.address == own }?.address
+        guard case .v4(let last)? = subnet?.last else { return anybody }
+        // The highest address that nobody here has; the very last one is for all.
+        let free = (1..<8).lazy.map { IPAddress.v4(IPv4Address(rawValue: last.rawValue - $0)) }
+            .first { address in !world.inventory.namespaces.contains { $0.addresses.contains { $0.address.address == address } } }
+        return free ?? anybody
     }
 
     private enum Origin: Hashable {
@@ -137,14 +158,24 @@ private struct Resolver {
 
     // MARK: destinations
 
-    private typealias Found = (IPAddress, UInt16?, Packet.Transport)
+    private struct Found {
+        var address: IPAddress
+        var port: UInt16?
+        var transport: Packet.Transport
+        var names: [Candidate] = []
+
+        init(_ address: IPAddress, _ port: UInt16?, _ transport: Packet.Transport) {
+            (self.address, self.port, self.transport) = (address, port, transport)
+        }
+    }
 
     private func destination(fromInside origin: Origin) throws(PathError) -> Found {
         if let address = IPAddress(text) {
-            return (address, port, question.transport ?? (port == nil ? ping(address) : .tcp))
+            return Found(address, port, question.transport ?? (port == nil ? ping(address) : .tcp))
         }
         if text == "host" { return try host(port) }
         if let other = world.hosts.first(where: { $0.name == text }) { return try host(port, at: other.position) }
+        if text.hasPrefix("tasks."), let found = tasks(of: String(text.dropFirst(6)), origin) { return found }
         if directory.services.contains(text) { return try service(origin) }
         if let at = directory.namespace(named: text) { return try task(at, origin) }
         throw .unknownTarget(text, known: directory.services + directory.tasks)
@@ -158,18 +189,36 @@ private struct Resolver {
         guard let address = directory.address(of: position ?? world.home, question.family) else {
             throw .noAddress(target: "host", question.family)
         }
-        return (address, port, question.transport ?? (port == nil ? ping(address) : transport))
+        return Found(address, port, question.transport ?? (port == nil ? ping(address) : transport))
+    }
+
+    /// A name that stands for each task's own address.
+    private func tasks(of service: String, _ origin: Origin) -> Found? {
+        guard case .namespace(let at) = origin else { return nil }
+        let addresses = directory.taskAddresses(of: service, from: at, question.family)
+        guard !addresses.isEmpty else { return nil }
+        let chosen = addresses.indices.contains(question.choice) ? question.choice : 0
+        let port = port ?? directory.targetPort(of: service) ?? listeningPort(of: service)
+        var found = Found(addresses[chosen], port, question.transport ?? .tcp)
+        found.names = addresses.enumerated().map { offset, address in
+            Candidate(
+                target: Packet.endpoint(address, port), owner: world.owner(of: address, at: at)?.name, slots: 1,
+                total: addresses.count, isChosen: offset == chosen)
+        }
+        return found
     }
 
     private func service(_ origin: Origin) throws(PathError) -> Found {
         let ports = directory.ports(of: text).filter {
             question.transport == nil || $0.transport == question.transport
         }
-        if case .namespace(let at) = origin, !world.isHost(at), let vip = directory.virtualIP(of: text, question.family)
+        if case .namespace(let at) = origin, !world.isHost(at), let vip = directory.virtualIP(of: text, question.family, from: at)
         {
-            let port = port ?? ports.first?.targets.first?.port ?? listeningPort(of: text)
-            return (vip, port, question.transport ?? .tcp)
+            let port =
+                port ?? directory.targetPort(of: text) ?? ports.first?.targets.first?.port ?? listeningPort(of: text)
+            return Found(vip, port, question.transport ?? .tcp)
         }
+        if case .namespace(let at) = origin, !world.isHost(at), let found = tasks(of: text, origin) { return found }
         if let found = ports.first(where: { port == nil || $0.port == port }) {
             return try host(found.port, found.transport)
         }
@@ -179,12 +228,12 @@ private struct Resolver {
                 throw .noPublishedPort(
                     service: text, port: port, known: ports.map { "\($0.port)/\($0.transport.rawValue)" })
             }
-            return (vip, port, question.transport ?? .tcp)
+            return Found(vip, port, question.transport ?? .tcp)
         }
         guard let vip = directory.virtualIP(of: text, question.family) else {
             throw .noPublishedPort(service: text, port: nil, known: [])
         }
-        return (vip, listeningPort(of: text), question.transport ?? .tcp)
+        return Found(vip, listeningPort(of: text), question.transport ?? .tcp)
     }
 
     private func task(_ at: Int, _ origin: Origin) throws(PathError) -> Found {
@@ -198,7 +247,7 @@ private struct Resolver {
             throw .noAddress(target: text, question.family)
         }
         let wanted = port ?? listeningPort(at)
-        return (address, wanted, question.transport ?? (wanted == nil ? ping(address) : .tcp))
+        return Found(address, wanted, question.transport ?? (wanted == nil ? ping(address) : .tcp))
     }
 
     /// A task has an address on each of its networks: the one that shares most with the asker's own.

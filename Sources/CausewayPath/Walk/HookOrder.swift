@@ -9,6 +9,8 @@ struct HookOrder: Sendable {
         case conntrack
         /// The one place where NAT happens, with the nat chains in their order.
         case nat([Callee])
+        /// IPVS looks for a service, or for the connection that a packet answers.
+        case balance, unbalance
     }
 
     struct Entry: Sendable {
@@ -46,7 +48,19 @@ struct HookOrder: Sendable {
         if let priority = Self.natPriority(hook) {
             entries.append(Entry(priority: priority, callee: .nat(Self.sorted(nat).map(\.callee))))
         }
+        if !space.ipvs.isEmpty { entries += Self.balancer(hook) }
         self.entries = Self.sorted(entries)
+    }
+
+    /// `ip_vs_ops4` in the kernel: beside NAT, so that marks of mangle chains are seen; registered with the first
+    /// service.
+    private static func balancer(_ hook: Nft.Chain.Base.Hook) -> [Entry] {
+        switch hook {
+        case .input: [Entry(priority: 98, callee: .unbalance), Entry(priority: 99, callee: .balance)]
+        case .output: [Entry(priority: -99, callee: .unbalance), Entry(priority: -98, callee: .balance)]
+        case .forward: [Entry(priority: 100, callee: .unbalance)]
+        default: []
+        }
     }
 
     /// -100 before routing, 100 after it; nothing is translated at `forward`.

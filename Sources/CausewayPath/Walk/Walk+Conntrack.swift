@@ -103,13 +103,16 @@ extension Walk {
         guard var hop = hops.popLast() else { return }
         if before != packet { hop.after = packet }
         if translation.kind == .masquerade { hop.action = "masquerade as \(packet.source)" }
-        if hop.owner == nil, let address = translation.address { hop.owner = world.owner(of: address)?.name }
+        if hop.owner == nil, let address = translation.address { hop.owner = world.owner(of: address, at: present)?.name }
         hops.append(hop)
     }
 
     /// What conntrack's entry does to a packet that is not the first.
     private mutating func apply(_ part: Connection.Manipulation, _ at: Int, _ hook: Nft.Chain.Base.Hook) {
         guard let tracked, let connection = connections[at]?[tracked.index] else { return }
+        // Who else has changed the packet (IPVS) changes it back himself.
+        let isSource = (part == .source) == (tracked.direction == .original)
+        guard isSource ? connection.changesSource : connection.changesDestination else { return }
         let before = packet
         switch (tracked.direction, part) {
         case (.original, .destination):

@@ -4,7 +4,7 @@ import CausewayModel
 /// The last step: the input hook, and the socket that takes the packet.
 extension Walk {
     mutating func deliver(_ at: Int, _ link: String) -> Outcome {
-        if let verdict = call(.input, at, HookLinks(incoming: link)) { return .end(verdict) }
+        if let outcome = call(.input, at, HookLinks(incoming: link)) { return outcome }
         if let carried { return decapsulate(at, carried) }
         if let question { return deliverAnswer(at, to: question) }
         guard packet.transport.hasPorts else { return answerEcho(at) }

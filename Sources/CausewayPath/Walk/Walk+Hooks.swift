@@ -10,16 +10,19 @@ struct HookLinks: Sendable {
 }
 
 extension Walk {
-    /// Calls everything at a hook; a verdict when the packet ends there.
-    mutating func call(_ hook: Nft.Chain.Base.Hook, _ at: Int, _ links: HookLinks) -> Verdict? {
+    /// Calls everything at a hook; `nil` when the packet goes on as it would without it.
+    mutating func call(_ hook: Nft.Chain.Base.Hook, _ at: Int, _ links: HookLinks) -> Outcome? {
         for entry in HookOrder(world[at], hook, packet.family).entries {
             switch entry.callee {
             case .conntrack: track(at, hook)
             case .nat(let chains):
-                if let verdict = translate(at, hook, links, chains) { return verdict }
+                if let verdict = translate(at, hook, links, chains) { return .end(verdict) }
+            case .balance:
+                if let outcome = balance(at, hook) { return outcome }
+            case .unbalance: unbalance(at, hook)
             case .nft, .iptables:
                 let run = run(entry.callee, at, hook, links)
-                if let verdict = ending(run, at) { return verdict }
+                if let verdict = ending(run, at) { return .end(verdict) }
             }
         }
         return nil
@@ -44,6 +47,7 @@ extension Walk {
         }
         view.isInvalid = isInvalid
         view.isUntracked = isUntracked
+        view.isBalanced = isBalanced
         view.zone = zone
         view.nextHop = links.nextHop
         view.networkIdentifier = carried?.networkIdentifier
@@ -57,7 +61,7 @@ extension Walk {
     ) -> ChainRun {
         let before = packet
         let view = view(at, hook, links)
-        let (run, after, stage) = evaluate(callee, view)
+        let (run, after, stage) = evaluate(callee, view, at)
         packet = after.packet
         isUntracked = after.isUntracked
         zone = after.zone
@@ -72,13 +76,15 @@ extension Walk {
         return run
     }
 
-    private func evaluate(_ callee: HookOrder.Callee, _ view: HookView) -> (ChainRun, HookView, Stage) {
+    private func evaluate(
+        _ callee: HookOrder.Callee, _ view: HookView, _ at: Int
+    ) -> (ChainRun, HookView, Stage) {
         switch callee {
         case .nft(let table, let chain, let base):
             let world = world
             var evaluator = NftEvaluator(
                 view, table: table, choice: hops.allSatisfy(\.candidates.isEmpty) ? choice : 0,
-                ownerOf: { world.owner(of: $0)?.name })
+                ownerOf: { world.owner(of: $0, at: at)?.name })
             let run = evaluator.run(chain)
             var stage = Stage(.chain, chain.name)
             stage.hook = base.hook.rawValue
@@ -94,7 +100,7 @@ extension Walk {
             stage.table = (table.family == .ip ? "iptables " : "ip6tables ") + table.name
             stage.chainKind = table.name == "nat" ? "nat" : table.name
             return (run, evaluator.view, stage)
-        case .conntrack, .nat:
+        case .conntrack, .nat, .balance, .unbalance:
             return (ChainRun(end: .accept), view, Stage(.conntrack, ""))
         }
     }

@@ -4,7 +4,7 @@ import CausewayModel
 /// The IP stack of one namespace: routing, forwarding, packets made here.
 extension Walk {
     mutating func input(_ at: Int, _ link: String) -> Outcome {
-        if let verdict = call(.prerouting, at, HookLinks(incoming: link)) { return .end(verdict) }
+        if let outcome = call(.prerouting, at, HookLinks(incoming: link)) { return outcome }
         if isLooped { return deliver(at, link) }
         let routing = Routing(world[at])
         if let drop = refuseDestination(at, link) { return drop }
@@ -59,8 +59,8 @@ extension Walk {
         packet.timeToLive -= 1
         if let outcome = oversize(at, route, out, isForwarded: true) { return outcome }
         let both = HookLinks(incoming: link, outgoing: out, nextHop: route.gateway ?? packet.destination)
-        if let verdict = call(.forward, at, both) { return .end(verdict) }
-        if let verdict = call(.postrouting, at, both) { return .end(verdict) }
+        if let outcome = call(.forward, at, both) { return outcome }
+        if let outcome = call(.postrouting, at, both) { return outcome }
         return transmit(at, out, nextHop: route.gateway ?? packet.destination)
     }
 
@@ -84,7 +84,7 @@ extension Walk {
         let before = packet
         let met = hops.count
         let first = HookLinks(outgoing: out, nextHop: decision.route?.gateway ?? packet.destination)
-        if let verdict = call(.output, at, first) { return .end(verdict) }
+        if let outcome = call(.output, at, first) { return outcome }
         var link = out
         if packet.destination != before.destination || isRerouted(hops[met...]) {
             decision = routing.decide(
@@ -98,7 +98,7 @@ extension Walk {
         }
         if let outcome = oversize(at, decision.route, link, isForwarded: false) { return outcome }
         let nextHop = decision.route?.gateway ?? packet.destination
-        if let verdict = call(.postrouting, at, HookLinks(outgoing: link, nextHop: nextHop)) { return .end(verdict) }
+        if let outcome = call(.postrouting, at, HookLinks(outgoing: link, nextHop: nextHop)) { return outcome }
         guard link != "lo" else {
             isLooped = true
             add(at, Stage(.deviceIn, "lo"), "comes back")
@@ -114,7 +114,7 @@ extension Walk {
         }
     }
 
-    private func outgoing(_ decision: RouteDecision) -> String? {
+    func outgoing(_ decision: RouteDecision) -> String? {
         switch decision.kind {
         case .local?: "lo"
         case .unicast?, .broadcast?, .multicast?, .anycast?: decision.route?.link
@@ -122,7 +122,7 @@ extension Walk {
         }
     }
 
-    private func unroutable(_ at: Int, _ decision: RouteDecision, _ reason: DropReason) -> Outcome {
+    func unroutable(_ at: Int, _ decision: RouteDecision, _ reason: DropReason) -> Outcome {
         let target = "\(packet.destination)"
         let isHere = reason == .noOutputRoute
         switch decision.kind {
@@ -136,11 +136,11 @@ extension Walk {
         }
     }
 
-    private mutating func note(
+    mutating func note(
         _ at: Int, _ decision: RouteDecision, _ action: String, isForwardingKnown: Bool = true
     ) {
         let table = decision.route.map { Self.tableName($0.table) } ?? "-"
-        let owner = world.owner(of: packet.destination)?.name
+        let owner = world.owner(of: packet.destination, at: at)?.name
         let forwarding = Self.forwardingName(packet.family)
         add(at, Stage(.route, table), action) { hop in
             hop.owner = owner
@@ -163,7 +163,7 @@ extension Walk {
         family == .ip ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding"
     }
 
-    private static func text(of decision: RouteDecision, to link: String) -> String {
+    static func text(of decision: RouteDecision, to link: String) -> String {
         guard let route = decision.route, route.kind == .unicast else { return "local, by \(link)" }
         return text(of: route)
     }

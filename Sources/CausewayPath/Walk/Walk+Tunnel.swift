@@ -26,7 +26,7 @@ extension Walk {
             return drop(
                 at, "no neighbour entry says to which Ethernet address \(name) should send", .neighborFailed)
         }
-        guard let remote = remote(at, name, target) else {
+        guard let remote = remote(at, link, target) else {
             guard world.knowsForwarding(at) else {
                 let text = "into the tunnel \(name) (VXLAN \(identifier)), to another host"
                 return .end(Verdict(.sent, world.place(at), text))
@@ -34,8 +34,12 @@ extension Walk {
             return drop(
                 at, "no forwarding entry of \(name) says behind which host \(target) is", .noRemote)
         }
+        guard let outside = underlay(link, at) else {
+            let text = "into the tunnel \(name) (VXLAN \(identifier)), whose outer packets travel in a namespace that was not read"
+            return .end(Verdict(.sent, world.place(at), text))
+        }
         let before = packet
-        let own = local ?? Self.unspecified(remote.family)
+        let own = local ?? source(toward: remote, outside)
         carried = Carried(
             packet: packet, source: frameSource, destination: target, networkIdentifier: identifier)
         var outer = Packet(.udp, from: own, 0, to: remote, port, mark: packet.mark)
@@ -43,26 +47,42 @@ extension Walk {
         packet = outer
         tracked = nil
         (isUntracked, isInvalid, zone) = (false, false, Zone())
+        if outside != at {
+            // skb_scrub_packet: another namespace learns nothing of the mark.
+            packet.mark = 0
+        }
         let mark = packet.mark == 0 ? "" : "; the mark 0x\(String(packet.mark, radix: 16)) goes along"
         add(
             at, Stage(.encapsulate, name), "into VXLAN \(identifier): \(target) is behind \(remote)\(mark)",
             from: before)
         frame = nil
-        return .go(.output(at))
+        if outside != at { forgetNamespace() }
+        return .go(.output(outside))
+    }
+
+    /// A link without an address of its own takes the one that the route says.
+    private func source(toward remote: IPAddress, _ outside: Int) -> IPAddress {
+        let routing = Routing(world[outside])
+        return routing.preferredSource(for: routing.decide(RouteQuery(destination: remote)), to: remote)
+            ?? Self.unspecified(remote.family)
+    }
+
+    /// The namespace in which a link's outer packets travel: where it was made; `nil` when that was not read.
+    private func underlay(_ link: NamespaceState.Link, _ at: Int) -> Int? {
+        guard let inode = link.tunnel?.underlay else { return at }
+        return world.position(ofInode: inode)
     }
 
     /// The host behind which an Ethernet address is: its own entry, else the one for all others.
-    private func remote(_ at: Int, _ link: String, _ target: MACAddress) -> IPAddress? {
-        let entries = world[at].forwarding.filter { $0.link == link }
+    private func remote(_ at: Int, _ link: NamespaceState.Link, _ target: MACAddress) -> IPAddress? {
+        let entries = world[at].forwarding.filter { $0.link == link.link.name }
         let entry = entries.first { $0.address == target } ?? entries.first { $0.address.rawValue == 0 }
-        return entry?.destination
+        return entry?.destination ?? link.tunnel?.remote
     }
 
     /// A tunnel's packet that the host takes for itself: the device with its port and number takes out what is inside.
     mutating func decapsulate(_ at: Int, _ inner: Carried) -> Outcome {
-        let devices = world[at].links.filter { link in
-            if case .vxlan(_, _, let port) = link.link.kind { port == packet.destinationPort } else { false }
-        }
+        let devices = tunnels(under: at, port: packet.destinationPort)
         guard !devices.isEmpty else {
             add(at, Stage(.socket, "closed port"), "(no VXLAN device takes port \(packet.destinationPort))")
             return drop(
@@ -70,17 +90,9 @@ extension Walk {
                 "no VXLAN device takes UDP port \(packet.destinationPort) here; the sender's kernel is told, its "
                     + "program is not", .noSocket)
         }
-        let device = devices.first { link in
-            if case .vxlan(inner.networkIdentifier, _, _) = link.link.kind { link.link.isUp } else { false }
-        }
-        guard let device else {
-            let known = devices.map { link in
-                if case .vxlan(let id, _, _) = link.link.kind {
-                    "\(link.link.name): VXLAN \(id)\(link.link.isUp ? "" : ", down")"
-                } else {
-                    link.link.name
-                }
-            }
+        let found = devices.first { $0.identifier == inner.networkIdentifier && $0.link.link.isUp }
+        guard let (inside, device, _) = found else {
+            let known = devices.map { "\($0.link.link.name): VXLAN \($0.identifier)\($0.link.link.isUp ? "" : ", down")" }
             return drop(
                 at,
                 "no VXLAN device that is up has the number \(inner.networkIdentifier) here "
@@ -90,16 +102,45 @@ extension Walk {
         if let own = device.link.address, own == inner.source {
             return drop(at, "the inner frame claims to come from \(name)'s own address \(own)", .ownAddress)
         }
+        if let drop = refuseStranger(at, inside, device, inner) { return drop }
         let before = packet
         packet = inner.packet
-        packet.mark = before.mark
+        packet.mark = inside == at ? before.mark : 0
         carried = nil
         tracked = nil
         (isUntracked, isInvalid, zone) = (false, false, Zone())
         (frame, frameSource) = (inner.destination, inner.source)
         let from = inner.source.map { ", from \($0)" } ?? ""
-        add(at, Stage(.decapsulate, name), "out of VXLAN \(inner.networkIdentifier)\(from)", from: before)
-        return .go(.receive(at, device))
+        if inside != at { forgetNamespace() }
+        add(inside, Stage(.decapsulate, name), "out of VXLAN \(inner.networkIdentifier)\(from)", from: before)
+        return .go(.receive(inside, device))
+    }
+
+    /// Links whose outer packets travel in a namespace, wherever the links themselves are.
+    private func tunnels(
+        under at: Int, port: UInt16
+    ) -> [(position: Int, link: NamespaceState.Link, identifier: UInt32)] {
+        world.tunnels.compactMap { position, link in
+            guard case .vxlan(let identifier, _, port) = link.link.kind, underlay(link, position) == at else {
+                return nil
+            }
+            return (position, link, identifier)
+        }
+    }
+
+    /// `vxlan_snoop`: an address that was set to be behind one host does not move to another.
+    private func refuseStranger(
+        _ at: Int, _ inside: Int, _ device: NamespaceState.Link, _ inner: Carried
+    ) -> Outcome? {
+        guard device.tunnel?.learns == true, let source = inner.source else { return nil }
+        let entry = world[inside].forwarding.first {
+            $0.link == device.link.name && $0.address == source && $0.isLearned != true
+        }
+        guard let entry, entry.destination != packet.source else { return nil }
+        return drop(
+            inside,
+            "\(device.link.name) has \(source) behind \(entry.destination), set by hand, and the packet comes from "
+                + "\(packet.source)", nil)
     }
 
     // MARK: size

@@ -11,6 +11,8 @@ struct Walk: Sendable {
         case output(Int)
         /// Has been through a bridge's port and goes up to its IP stack, or came in by a device that is no port.
         case input(Int, String)
+        /// IPVS sends it to a destination that it has chosen.
+        case balanced(Int, to: IPAddress)
     }
 
     enum Outcome: Sendable {
@@ -31,6 +33,10 @@ struct Walk: Sendable {
     var tracked: (index: Int, direction: Connection.Direction)?
     var isUntracked = false
     var isInvalid = false
+    /// By namespace: what IPVS has scheduled there.
+    var balanced: [Int: [BalancedConnection]] = [:]
+    /// Whether IPVS of the present namespace has had the packet.
+    var isBalanced = false
     /// To whom the frame on the last link was addressed; `nil` when the walk does not know.
     var frame: MACAddress?
     /// From whom it is; `nil` when the walk does not know.
@@ -74,7 +80,7 @@ struct Walk: Sendable {
 
     private func place(_ position: Position) -> Place {
         switch position {
-        case .receive(let at, _), .output(let at), .input(let at, _): world.place(at)
+        case .receive(let at, _), .output(let at), .input(let at, _), .balanced(let at, _): world.place(at)
         }
     }
 
@@ -83,6 +89,7 @@ struct Walk: Sendable {
         case .receive(let at, let link): receive(at, link)
         case .input(let at, let link): input(at, link)
         case .output(let at): output(at)
+        case .balanced(let at, let target): sendBalanced(at, to: target)
         }
     }
 
@@ -114,6 +121,7 @@ struct Walk: Sendable {
         isUntracked = false
         isInvalid = false
         isLooped = false
+        isBalanced = false
         zone = Zone()
     }
 

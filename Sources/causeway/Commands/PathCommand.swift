@@ -61,7 +61,7 @@ struct PathCommand: AsyncParsableCommand {
     @Flag(name: .customShort("6"), help: "Use IPv6 where TARGET has both.")
     var isIPv6 = false
 
-    @Option(help: "Read this snapshot instead of the kernel; once for each host.")
+    @Option(help: "Read this snapshot, or folder of a recording, instead of the kernel; once for each host.")
     var input: [String] = []
 
     @Option(help: ArgumentHelp("The node that is asked. Default: the one in TARGET, else this one.", valueName: "node"))
@@ -99,13 +99,13 @@ struct PathCommand: AsyncParsableCommand {
     private func trace(_ inventories: [Inventory]) throws -> Trace {
         let question = Question(
             target: target, from: from, transport: transport.flatMap { Packet.Transport(rawValue: $0) }, port: port,
-            family: isIPv6 ? .ip6 : .ip)
+            family: isIPv6 ? .ip6 : .ip, choice: choose - 1)
         do {
             let tracer = try PathTracer(inventories, at: at ?? addressed(inventories))
             var answer = try tracer.resolve(question)
             answer.packet.length = size
             let trace = try tracer.trace(
-                answer.packet, from: answer.entry, choice: choose - 1, isReturning: isReturning)
+                answer.packet, from: answer.entry, names: answer.names, choice: choose - 1, isReturning: isReturning)
             let count = trace.candidates.count
             guard choose == 1 || choose <= count else {
                 throw ValidationError(

@@ -4,8 +4,12 @@ import CausewayModel
 ///
 /// Read-only by nature.
 package struct Inventory: Hashable, Codable, Sendable {
-    /// Raised when a field changes its meaning.
-    package static let schemaVersion = 1
+    /// Raised when a field is added or changes its meaning.
+    ///
+    /// 2: IPVS, bridges' stations and ports, tunnels' settings, the engine's networks and services.
+    package static let schemaVersion = 2
+    /// Those of earlier releases, which have less in them.
+    package static let readableSchemas = 1...schemaVersion
 
     package var schema: Int
     package var hostname: String
@@ -16,12 +20,14 @@ package struct Inventory: Hashable, Codable, Sendable {
     package var namespaces: [NamespaceState]
     /// What the engine says of who owns what; empty when no engine answered.
     package var owners: [Owner]
+    /// `nil` when no engine answered, and in inventories of schema 1.
+    package var engine: EngineState?
     /// What could not be read, in words for the one who asked.
     package var gaps: [String]
 
     package init(
         hostname: String, machine: String? = nil, takenAt: Timestamp, namespaces: [NamespaceState],
-        owners: [Owner] = [], gaps: [String] = []
+        owners: [Owner] = [], engine: EngineState? = nil, gaps: [String] = []
     ) {
         schema = Self.schemaVersion
         self.hostname = hostname
@@ -29,6 +35,7 @@ package struct Inventory: Hashable, Codable, Sendable {
         self.takenAt = takenAt
         self.namespaces = namespaces
         self.owners = owners
+        self.engine = engine
         self.gaps = gaps
     }
 
@@ -74,22 +81,26 @@ package struct NamespaceState: Hashable, Codable, Sendable {
     package var neighbors: [Neighbor]
     /// Of VXLAN links.
     package var forwarding: [Rtnl.ForwardingEntry]
+    /// Of bridges.
+    package var stations: [Station]
     /// nftables that nft made: those that iptables-nft made are in `iptables`.
     package var tables: [Nft.Table]
     package var iptables: [IPTables.Table]
+    package var ipvs: [IPVS.Service]
     package var sockets: [Socket]
     package var sysctls: [String: String]
 
     enum CodingKeys: String, CodingKey {
-        case name, path, inode, links, addresses, routes, rules, neighbors, forwarding, tables, iptables, sockets
-        case sysctls
+        case name, path, inode, links, addresses, routes, rules, neighbors, forwarding, stations, tables, iptables
+        case ipvs, sockets, sysctls
     }
 
     package init(
         name: String, path: String, inode: UInt64, links: [Link] = [], addresses: [Rtnl.Address] = [],
         routes: [Rtnl.Route] = [], rules: [PolicyRule] = [], neighbors: [Neighbor] = [],
-        forwarding: [Rtnl.ForwardingEntry] = [], tables: [Nft.Table] = [], iptables: [IPTables.Table] = [],
-        sockets: [Socket] = [], sysctls: [String: String] = [:]
+        forwarding: [Rtnl.ForwardingEntry] = [], stations: [Station] = [], tables: [Nft.Table] = [],
+        iptables: [IPTables.Table] = [], ipvs: [IPVS.Service] = [], sockets: [Socket] = [],
+        sysctls: [String: String] = [:]
     ) {
         self.name = name
         self.path = path
@@ -100,8 +111,10 @@ package struct NamespaceState: Hashable, Codable, Sendable {
         self.rules = rules
         self.neighbors = neighbors
         self.forwarding = forwarding
+        self.stations = stations
         self.tables = tables
         self.iptables = iptables
+        self.ipvs = ipvs
         self.sockets = sockets
         self.sysctls = sysctls
     }
@@ -117,10 +130,17 @@ package struct NamespaceState: Hashable, Codable, Sendable {
         /// The bridge it is a port of.
         package var controller: String?
         package var hasCarrier: Bool
+        /// Of a bridge.
+        package var bridge: Bridge?
+        /// Of a bridge's port.
+        package var port: BridgePort?
+        /// Of a VXLAN link.
+        package var tunnel: Tunnel?
 
         package init(
             index: UInt32, link: Rtnl.Link, peerIndex: UInt32? = nil, peerNamespace: UInt64? = nil,
-            controller: String? = nil, hasCarrier: Bool = true
+            controller: String? = nil, hasCarrier: Bool = true, bridge: Bridge? = nil, port: BridgePort? = nil,
+            tunnel: Tunnel? = nil
         ) {
             self.index = index
             self.link = link
@@ -128,6 +148,9 @@ package struct NamespaceState: Hashable, Codable, Sendable {
             self.peerNamespace = peerNamespace
             self.controller = controller
             self.hasCarrier = hasCarrier
+            self.bridge = bridge
+            self.port = port
+            self.tunnel = tunnel
         }
     }
 

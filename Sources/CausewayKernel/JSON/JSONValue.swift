@@ -1,4 +1,4 @@
-/// JSON as nft writes it: objects keep their order, so that what is not understood can be shown as it was.
+/// JSON as programs write it: objects keep their order, so that what is not understood can be shown as it was.
 enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -22,6 +22,9 @@ enum JSONValue: Hashable, Sendable {
     var string: String? { if case .string(let text) = self { text } else { nil } }
 
     var array: [JSONValue]? { if case .array(let values) = self { values } else { nil } }
+
+    /// An object's members; `nil` for any other value.
+    var members: [Member]? { if case .object(let members) = self { members } else { nil } }
 
     var unsigned: UInt64? { if case .number(let text) = self { UInt64(text) } else { nil } }
 
