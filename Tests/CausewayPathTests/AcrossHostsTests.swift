@@ -222,10 +222,14 @@ import Testing
     @Test func `a snapshot of an earlier release is read, and its tunnels lead away`() throws {
         var inventory = TwoHosts().inventories[0]
         inventory.machine = nil
-        inventory.namespaces[0].forwarding = []
+        inventory.schema = 1
         var text = String(decoding: try JSONEncoder().encode(inventory), as: UTF8.self)
-        text.replace("\"forwarding\":[],", with: "")
-        #expect(!text.contains("forwarding\":["))
+        // Of those that were added since, a namespace may have something in the first alone.
+        for name in ["forwarding", "stations", "ipvs"] {
+            text.replace(try Regex(",\"\(name)\":\\[[^\\]]*\\]"), with: "")
+            text.replace(try Regex("\"\(name)\":\\[[^\\]]*\\],"), with: "")
+            #expect(!text.contains("\"\(name)\":["))
+        }
         let old = try JSONDecoder().decode(Inventory.self, from: Data(text.utf8))
 
         let trace = try old.ask(Question(target: "web:8080"))

@@ -198,7 +198,7 @@ private struct Resolver {
         let addresses = directory.taskAddresses(of: service, from: at, question.family)
         guard !addresses.isEmpty else { return nil }
         let chosen = addresses.indices.contains(question.choice) ? question.choice : 0
-        let port = port ?? listeningPort(of: service) ?? directory.targetPort(of: service)
+        let port = port ?? directory.targetPort(of: service) ?? listeningPort(of: service)
         var found = Found(addresses[chosen], port, question.transport ?? .tcp)
         found.names = addresses.enumerated().map { offset, address in
             Candidate(
@@ -215,7 +215,7 @@ private struct Resolver {
         if case .namespace(let at) = origin, !world.isHost(at), let vip = directory.virtualIP(of: text, question.family, from: at)
         {
             let port =
-                port ?? ports.first?.targets.first?.port ?? listeningPort(of: text) ?? directory.targetPort(of: text)
+                port ?? directory.targetPort(of: text) ?? ports.first?.targets.first?.port ?? listeningPort(of: text)
             return Found(vip, port, question.transport ?? .tcp)
         }
         if case .namespace(let at) = origin, !world.isHost(at), let found = tasks(of: text, origin) { return found }

@@ -52,7 +52,11 @@ extension Walk {
             add(at, Stage(.bridge, name), "floods: no port leads to \(whom)")
             return drop(at, "no port of \(name) leads to the next hop", nil)
         }
-        add(at, Stage(.bridge, name), "floods, and by port \(port.link.name) gets to \(whom)")
+        // An inventory of an earlier release has no stations at all.
+        let knowsNobody = !world[at].stations.contains { $0.bridge == name }
+        add(
+            at, Stage(.bridge, name),
+            knowsNobody ? "to port \(port.link.name)" : "floods, and by port \(port.link.name) gets to \(whom)")
         frame = target
         return cross(at, port, "out", nextHop: nil)
     }

@@ -39,7 +39,7 @@ extension Walk {
             return .end(Verdict(.sent, world.place(at), text))
         }
         let before = packet
-        let own = local ?? Self.unspecified(remote.family)
+        let own = local ?? source(toward: remote, outside)
         carried = Carried(
             packet: packet, source: frameSource, destination: target, networkIdentifier: identifier)
         var outer = Packet(.udp, from: own, 0, to: remote, port, mark: packet.mark)
@@ -58,6 +58,13 @@ extension Walk {
         frame = nil
         if outside != at { forgetNamespace() }
         return .go(.output(outside))
+    }
+
+    /// A link without an address of its own takes the one that the route says.
+    private func source(toward remote: IPAddress, _ outside: Int) -> IPAddress {
+        let routing = Routing(world[outside])
+        return routing.preferredSource(for: routing.decide(RouteQuery(destination: remote)), to: remote)
+            ?? Self.unspecified(remote.family)
     }
 
     /// The namespace in which a link's outer packets travel: where it was made; `nil` when that was not read.
