@@ -23,20 +23,37 @@ struct DoctorBed {
             peers: [DaemonReport.Peer(hostname: "n2", isReachable: true, mtu: 1450, takesOffload: true)],
             revision: 7, applied: 7)
         bed.wasAsked = true
-        bed.names = [NameAnswer(namespace: bed.task("client").inode, name: "web", addresses: ["10.0.1.2"])]
+        let web = bed.task("web").links[1].link.address!
+        for (host, link) in [(0, bed.outer("web"))] {
+            bed[host: host].routes.append(Rtnl.Route(destination: CIDR("fd00::5/128")!, link: link, table: 213))
+            bed[host: host].neighbors.append(
+                NamespaceState.Neighbor(
+                    neighbor: Rtnl.Neighbor(link: link, destination: IPAddress("fd00::5")!, address: web),
+                    state: "permanent"))
+        }
+        bed[space: "web"].addresses.append(Rtnl.Address(link: "eth0", address: CIDR("fd00::5/128")!))
+        bed.answer("10.0.1.2")
         return bed
     }
 
     /// `hosta` and `hostb`, and what recordings lack: it is known to the live reader alone.
     static func swarm() throws -> DoctorBed {
-        var bed = DoctorBed(inventories: try RecordedSwarm().inventories(["hosta", "hostb"]))
+        var bed = DoctorBed(inventories: try recorded.get())
         for host in bed.inventories.indices {
             for at in bed.inventories[host].namespaces.indices {
                 bed.inventories[host].namespaces[at].hasIPVS = true
                 bed.inventories[host].namespaces[at].isInhabited = true
+                bed.inventories[host].namespaces[at].sysctls["net.ipv4.tcp_keepalive_time"] = "7200"
             }
         }
         return bed
+    }
+
+    private static let recorded = Result { try RecordedSwarm().inventories(["hosta", "hostb"]) }
+
+    /// What the name servers of all tasks answer for `web`.
+    mutating func answer(_ addresses: String...) {
+        names = patient.questions.map { NameAnswer(namespace: $0.namespace, name: "web", addresses: addresses) }
     }
 
     private static func complete(_ space: inout NamespaceState, isHost: Bool) {
@@ -53,7 +70,7 @@ struct DoctorBed {
             space.sysctls["net.ipv4.conf.\(name).forwarding"] = "1"
             if name == "cw-vxlan" { space.links[at].link.checksumOffload = true }
         }
-        guard isHost else { return }
+        guard isHost else { return addNames(&space) }
         space.sysctls["net.netfilter.nf_conntrack_max"] = "65536"
         space.sysctls["net.ipv4.neigh.default.gc_thresh3"] = "1024"
         for name in ["rp_filter", "route_localnet", "src_valid_mark"] {
@@ -67,6 +84,23 @@ struct DoctorBed {
                 Rtnl.Route(destination: CIDR(subnet)!, link: "cw-gone", table: 213, metric: 512))
         }
         resolve(&space)
+    }
+
+    /// A task's name server, and its way to its network.
+    private static func addNames(_ space: inout NamespaceState) {
+        space.sockets.append(
+            NamespaceState.Socket(
+                protocol: .udp, address: IPAddress("127.0.0.11")!, port: 53, processID: 9,
+                processName: "causeway-keeper"))
+        space.routes += space.addresses.map {
+            Rtnl.Route(
+                kind: .local, destination: $0.link == "lo" ? $0.address.network : $0.address, link: $0.link, table: 255)
+        }
+        space.routes += [
+            Rtnl.Route(
+                destination: CIDR("10.0.1.0/24")!, gateway: IPAddress("169.254.1.1"), link: "eth0",
+                source: space.addresses.last?.address.address, isOnLink: true)
+        ]
     }
 
     /// The lens knows a service's port and address by the comments that the daemon writes.
