@@ -122,7 +122,8 @@ extension DoctorCase {
             $0.inventories[0].engine?.nodeAddress = IPAddress("192.168.77.99")
         },
         DoctorCase(
-            "closed-port", "nobody listens", says: "nothing listens on", shows: "no socket listens", owner: "service web"
+            "closed-port", "nobody listens", says: "nothing listens on", shows: "no socket listens",
+            owner: "service web"
         ) { bed in
             for at in bed.inventories[0].namespaces.indices where bed.inventories[0].namespaces[at].name.count == 12 {
                 bed.inventories[0].namespaces[at].sockets.removeAll { !$0.address.isLoopback }

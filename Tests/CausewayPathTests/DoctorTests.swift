@@ -32,7 +32,7 @@ import Testing
                     evidence.object.contains(one.shows) && (one.owner.map { evidence.owner == $0 } ?? true)
                 }
         }
-        #expect(found != nil, "\(result) \(bed.patient.ways.exposures[0]?.text ?? "")")
+        #expect(found != nil, "\(result)")
         #expect(found?.remedy.command != nil || found?.remedy.advice != nil)
     }
 

@@ -57,7 +57,8 @@ struct ClosedPortCheck: Check {
                     .fault, "\(way.what): \(verdict.text) in \(verdict.place.heading)",
                     [
                         Evidence(
-                            .socket, own.isEmpty ? "no socket listens at all" : own.joined(separator: ", "), at: verdict.place,
+                            .socket, own.isEmpty ? "no socket listens at all" : own.joined(separator: ", "),
+                            at: verdict.place,
                             owner: way.service.map { "service \($0)" } ?? verdict.place.title)
                     ],
                     remedy: .advice(
