@@ -18,6 +18,8 @@ package struct PathTracer: Sendable {
 
     package init(_ inventory: Inventory) { world = World(inventory) }
 
+    init(_ world: World) { self.world = world }
+
     /// Of several hosts.
     ///
     /// `host` is the one that is asked when the question does not say; the first unless it is named.

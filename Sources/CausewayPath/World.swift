@@ -9,7 +9,7 @@ struct World: Sendable {
     /// Where the hosts' own namespaces are.
     let hosts: [InventoryJoin.Host]
     /// The host that is asked.
-    let home: Int
+    private(set) var home: Int
     /// By namespace: the host that it is on.
     private let homes: [Int]
     private let readForwarding: [Bool]
@@ -63,6 +63,16 @@ struct World: Sendable {
     /// Inventories of earlier releases say nothing of forwarding entries.
     func knowsForwarding(_ position: Int) -> Bool {
         !self[position].forwarding.isEmpty || readForwarding[homes[position]]
+    }
+
+    /// Where the own namespace of a namespace's host stands.
+    func host(of position: Int) -> Int { hosts[homes[position]].position }
+
+    /// The same, with another host asked.
+    func seen(from host: Int) -> World {
+        var other = self
+        other.home = host
+        return other
     }
 
     /// Whether a namespace is a host's own.

@@ -89,10 +89,16 @@ package struct NamespaceState: Hashable, Codable, Sendable {
     package var ipvs: [IPVS.Service]
     package var sockets: [Socket]
     package var sysctls: [String: String]
+    /// Neighbours that were asked for and did not say who they are; absent in earlier snapshots.
+    package var unanswered: [Unanswered]?
+    /// Whether a process lives in it; absent in earlier snapshots.
+    package var isInhabited: Bool?
+    /// Whether the kernel has IPVS, Docker Swarm's balancer; absent in earlier snapshots.
+    package var hasIPVS: Bool?
 
     enum CodingKeys: String, CodingKey {
         case name, path, inode, links, addresses, routes, rules, neighbors, forwarding, stations, tables, iptables
-        case ipvs, sockets, sysctls
+        case ipvs, sockets, sysctls, unanswered, isInhabited, hasIPVS
     }
 
     package init(
@@ -161,6 +167,20 @@ package struct NamespaceState: Hashable, Codable, Sendable {
 
         package init(neighbor: Rtnl.Neighbor, state: String) {
             self.neighbor = neighbor
+            self.state = state
+        }
+    }
+
+    /// A neighbour whose Ethernet address is not known.
+    package struct Unanswered: Hashable, Codable, Sendable {
+        package var link: String
+        package var destination: IPAddress
+        /// `incomplete`: being asked for; `failed`: gave no answer.
+        package var state: String
+
+        package init(link: String, destination: IPAddress, state: String) {
+            self.link = link
+            self.destination = destination
             self.state = state
         }
     }

@@ -63,5 +63,8 @@ extension NamespaceState {
             ipvs: try values.decodeIfPresent([IPVS.Service].self, forKey: .ipvs) ?? [],
             sockets: try values.decode([Socket].self, forKey: .sockets),
             sysctls: try values.decode([String: String].self, forKey: .sysctls))
+        unanswered = try values.decodeIfPresent([Unanswered].self, forKey: .unanswered)
+        isInhabited = try values.decodeIfPresent(Bool.self, forKey: .isInhabited)
+        hasIPVS = try values.decodeIfPresent(Bool.self, forKey: .hasIPVS)
     }
 }

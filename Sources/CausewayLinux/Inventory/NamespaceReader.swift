@@ -8,7 +8,7 @@ struct NamespaceReader {
     let others: [(inode: UInt64, descriptor: Int32)]
     let processes: ProcessTable
 
-    private(set) var state: NamespaceState
+    var state: NamespaceState
     private(set) var gaps: [String] = []
 
     init(
@@ -27,6 +27,7 @@ struct NamespaceReader {
         readOldTables()
         readBalancers()
         readSysctls()
+        state.isInhabited = processes.ofNamespace[state.inode] != nil
     }
 
     private mutating func attempt(_ what: String, _ body: (inout Self) throws(NetlinkError) -> Void) {
@@ -37,7 +38,7 @@ struct NamespaceReader {
         }
     }
 
-    private mutating func gap(_ text: String) { gaps.append("namespace \(state.name): \(text)") }
+    mutating func gap(_ text: String) { gaps.append("namespace \(state.name): \(text)") }
 
     // MARK: rtnetlink
 
@@ -56,6 +57,7 @@ struct NamespaceReader {
                 controller: link.controllerIndex.flatMap { names[$0] }, hasCarrier: link.hasCarrier,
                 bridge: link.bridge, port: link.port, tunnel: Self.tunnel(link, namespaces))
         }
+        readOffloads()
         state.addresses = try socket.addresses().map {
             Rtnl.Address(link: names[$0.linkIndex] ?? "if\($0.linkIndex)", address: $0.address)
         }
@@ -68,12 +70,7 @@ struct NamespaceReader {
             }
             state.rules += try socket.rules(family)
         }
-        state.neighbors = try socket.neighbors().compactMap { neighbor in
-            guard let address = neighbor.address, let link = names[neighbor.linkIndex] else { return nil }
-            return NamespaceState.Neighbor(
-                neighbor: Rtnl.Neighbor(link: link, destination: neighbor.destination, address: address),
-                state: neighbor.stateName)
-        }
+        readNeighbors(try socket.neighbors(), names)
     }
 
     private mutating func readForwarding(_ links: [LinkMessage], _ socket: RouteSocket) throws(NetlinkError) {
@@ -211,40 +208,13 @@ struct NamespaceReader {
 
     /// Absent where the kernel has no IPVS.
     private mutating func readBalancers() {
-        guard let text = ProcFile.text("/proc/thread-self/net/ip_vs") else { return }
+        let text = ProcFile.text("/proc/thread-self/net/ip_vs")
+        state.hasIPVS = text != nil
+        guard let text else { return }
         do throws(IPVS.ReadError) {
             state.ipvs = try IPVS.read(proc: text)
         } catch {
             gap("the balancers cannot be read: \(error)")
-        }
-    }
-
-    // MARK: sysctls
-
-    /// Those that decide where a packet goes, or whether it is dropped.
-    private mutating func readSysctls() {
-        var names = [
-            "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.disable_ipv6",
-            "net.ipv4.conf.all.route_localnet", "net.bridge.bridge-nf-call-iptables",
-            "net.bridge.bridge-nf-call-ip6tables", "net.bridge.bridge-nf-call-arptables", "net.ipv6.bindv6only",
-            "net.ipv4.ip_nonlocal_bind", "net.ipv4.fwmark_reflect", "net.ipv6.fwmark_reflect",
-            "net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count",
-        ]
-        if !state.ipvs.isEmpty {
-            names += ["conntrack", "conn_reuse_mode", "expire_nodest_conn", "snat_reroute"].map { "net.ipv4.vs.\($0)" }
-        }
-        for link in ["all", "default"] + state.links.map({ Sysctl.component($0.link.name) }) {
-            names += [
-                "rp_filter", "accept_local", "route_localnet", "src_valid_mark", "forwarding", "arp_ignore", "proxy_arp",
-            ].map { "net.ipv4.conf.\(link).\($0)" }
-            names += ["forwarding", "disable_ipv6"].map { "net.ipv6.conf.\(link).\($0)" }
-        }
-        for name in names {
-            do throws(KernelError) {
-                if let value = try Sysctl.read(name) { state.sysctls[name] = value }
-            } catch {
-                gap(error.description)
-            }
         }
     }
 }
