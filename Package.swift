@@ -69,6 +69,10 @@ let edges: [Target] = [
     .target(
         name: "CausewayLinux", dependencies: ["CausewayModel", "CausewayKernel", "CLinux", "CNFTables", log],
         swiftSettings: strict),
+    .target(
+        name: "CausewayTrace",
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CLinux"],
+        swiftSettings: strict),
     .target(name: "CausewaySockets", dependencies: ["CausewayModel", "CLinux"], swiftSettings: strict),
     .target(name: "CausewayDNS", dependencies: ["CausewayModel", "CausewaySockets", log], swiftSettings: strict),
     .target(
@@ -102,7 +106,9 @@ let doors: [Target] = [
         swiftSettings: strict),
     .executableTarget(
         name: "causeway",
-        dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", arguments],
+        dependencies: [
+            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", arguments,
+        ],
         swiftSettings: strict),
     .executableTarget(name: "causeway-oci", swiftSettings: strict),
     .executableTarget(

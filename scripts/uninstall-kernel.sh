@@ -25,7 +25,7 @@ left_in_kernel() {
     nft -j list table inet firewalld 2>/dev/null |
         jq -r '.nftables[].rule | values | select((.comment // "") | test("^causeway ip6?$"))
             | "firewalld \(.chain) \(.handle)"'
-    [ ! -s "$state/sysctls.json" ] || jq -r 'to_entries[] | "sysctl \(.key)=\(.value)"' "$state/sysctls.json"
+    [ ! -s "$state/sysctls.json" ] || jq -r 'to_entries[] | select(.value != null) | "sysctl \(.key)=\(.value)"' "$state/sysctls.json"
 }
 
 remove_from_kernel() {

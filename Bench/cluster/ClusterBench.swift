@@ -148,6 +148,7 @@ struct ClusterBench: Sendable {
                 caCertificate: "none: nothing goes over a wire", caKey: "none",
                 workerToken: "SWMTKN-1-worker", managerToken: "SWMTKN-1-manager", globalID: 0x11_2233_4455)
         },
+        crossSign: { _, _, _, _ in throw SwarmError(.unsupported, "nothing is signed here") },
         newToken: { _ in "SWMTKN-1-new" },
         hostRoutes: { [] },
         defaultAddress: { text in

@@ -42,6 +42,7 @@ package struct ManagementRound: Sendable {
         notes = []
         progress = []
         try judge(&store, seen)
+        if try RootReplacement.settle(&store) { notes.append("every node has a certificate of the new root") }
         applied = Self.applied(store.view, seen)
         for service in allocator.endpoints(store.view) { try store.update(service) }
         for service in store.view.services.sorted {

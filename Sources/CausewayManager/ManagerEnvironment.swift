@@ -37,6 +37,8 @@ package struct ManagerEnvironment: Sendable {
     /// What this node says of itself.
     package var describeNode: @Sendable () async -> Swarm.Node.Description
     package var makeIdentity: @Sendable (Timestamp) throws -> ClusterIdentity
+    /// A new root's certificate, PEM, signed by the former root's certificate and key, PEM.
+    package var crossSign: @Sendable (_ new: String, _ former: String, _ key: String, Timestamp) throws -> String
     /// A new join token for a root certificate, PEM.
     package var newToken: @Sendable (_ caCertificate: String) -> String
     /// Destinations of the host's routes, in every table, without those that are Causeway's own.
@@ -69,6 +71,7 @@ package struct ManagerEnvironment: Sendable {
         nodeID: Swarm.ID? = nil,
         describeNode: @escaping @Sendable () async -> Swarm.Node.Description,
         makeIdentity: @escaping @Sendable (Timestamp) throws -> ClusterIdentity,
+        crossSign: @escaping @Sendable (_ new: String, _ former: String, _ key: String, Timestamp) throws -> String,
         newToken: @escaping @Sendable (_ caCertificate: String) -> String,
         hostRoutes: @escaping @Sendable () async throws -> [CIDR],
         defaultAddress: @escaping @Sendable (String) async throws -> IPAddress,
@@ -88,6 +91,7 @@ package struct ManagerEnvironment: Sendable {
         self.nodeID = nodeID
         self.describeNode = describeNode
         self.makeIdentity = makeIdentity
+        self.crossSign = crossSign
         self.newToken = newToken
         self.hostRoutes = hostRoutes
         self.defaultAddress = defaultAddress

@@ -17,6 +17,7 @@ extension SwarmManager: SwarmControl {
         try ClusterValidator.check(request)
         let obstacles = await environment.obstacles()
         guard obstacles.isEmpty else { throw SwarmError(.unavailable, obstacles.joined(separator: "; ")) }
+        try await checkListening(request.listenAddress)
         let address = try await resolve(request.advertiseAddress, "advertise address")
         let cluster = try makeCluster(request, address)
         var node = await makeNode(request, address)
@@ -39,6 +40,18 @@ extension SwarmManager: SwarmControl {
         log.info("swarm initialized", metadata: ["node": "\(node.id)", "address": "\(address)"])
         wake()
         return node.id
+    }
+
+    /// Refuses a port on all addresses that another process has: no node could join.
+    private func checkListening(_ text: String) async throws(SwarmError) {
+        guard let wildcard = ["0.0.0.0:", "[::]:"].first(where: text.hasPrefix),
+            let port = UInt16(text.dropFirst(wildcard.count)),
+            let holder = await environment.portHolder(.tcp, port)
+        else { return }
+        throw SwarmError(
+            .conflict,
+            "port \(port) is held by \(holder), so no node could join; end it, or give another port (--listen-addr "
+                + "0.0.0.0:PORT)")
     }
 
     package func leave(force: Bool) async throws(SwarmError) {
@@ -102,14 +115,30 @@ extension SwarmManager: SwarmControl {
     ) async throws(SwarmError) {
         let filled = ClusterValidator.filled(spec)
         let newToken = environment.newToken
+        let replacement = try rootReplacement(filled)
         try await write { transaction throws(SwarmError) in
             guard var cluster = transaction.view.cluster else { throw Refusal.notManager }
             try ClusterValidator.check(filled, replacing: cluster.spec)
             guard cluster.meta.version == version else { throw .outOfSequence }
             cluster.spec = filled
+            if let replacement { try replacement.begin(&cluster, &transaction) }
             if rotateWorkerToken { cluster.workerToken = newToken(cluster.caCertificate) }
             if rotateManagerToken { cluster.managerToken = newToken(cluster.caCertificate) }
             try transaction.update(cluster)
+        }
+    }
+
+    /// What a rotation of the root certificate needs, if this specification asks for one.
+    private func rootReplacement(_ spec: Swarm.ClusterSpec) throws(SwarmError) -> RootReplacement? {
+        guard let cluster = try view().cluster, spec.rotation != cluster.spec.rotation else { return nil }
+        let now = environment.now()
+        do {
+            let identity = try environment.makeIdentity(now)
+            let crossSigned = try environment.crossSign(
+                identity.caCertificate, cluster.caCertificate, cluster.caKey, now)
+            return RootReplacement(identity: identity, crossSigned: crossSigned)
+        } catch {
+            throw SwarmError(.internal, "cannot make a new root certificate: \(error)")
         }
     }
 

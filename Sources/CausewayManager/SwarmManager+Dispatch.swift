@@ -3,7 +3,10 @@ import CausewayStore
 import Logging
 
 extension SwarmManager: NodeDispatch {
-    package func rootCertificate() async throws(SwarmError) -> String { try await cluster().caCertificate }
+    package func roots() async throws(SwarmError) -> Swarm.Roots {
+        let cluster = try await cluster()
+        return Swarm.Roots(certificate: cluster.caCertificate, rotation: cluster.rotation)
+    }
 
     package func admit(_ request: JoinRequest) async throws(SwarmError) -> Admission {
         try refuseWhileLeaving()
@@ -36,6 +39,16 @@ extension SwarmManager: NodeDispatch {
 
     package func renew(_ nodeID: Swarm.ID) async throws(SwarmError) -> Admission {
         Self.admission(try member(nodeID), try await cluster())
+    }
+
+    package func certified(_ nodeID: Swarm.ID, by root: String) async throws(SwarmError) {
+        let node = try member(nodeID)
+        guard node.hasFormerRoot == true, try await cluster().caCertificate == root else { return }
+        try await write { transaction throws(SwarmError) in
+            guard var node = transaction.view.nodes[nodeID] else { return }
+            node.hasFormerRoot = nil
+            try transaction.update(node)
+        }
     }
 
     package func open(_ hello: NodeHello, from nodeID: Swarm.ID) async throws(SwarmError) -> NodeSessionGrant {
@@ -149,7 +162,7 @@ extension SwarmManager: NodeDispatch {
         Admission(
             nodeID: node.id, role: node.spec.role, clusterID: cluster.id, caCertificate: cluster.caCertificate,
             caKey: cluster.caKey,
-            validity: cluster.spec.caConfig?.nodeCertExpiry ?? .seconds(90 * 86_400))
+            validity: cluster.spec.caConfig?.nodeCertExpiry ?? .seconds(90 * 86_400), rotation: cluster.rotation)
     }
 
     /// Nothing of the node is there any more.

@@ -3,14 +3,17 @@
 /// Who calls has been identified by the certificate of its connection: `nodeID` is never taken from a message. Every
 /// call refuses a node that is not of the cluster, or not any more.
 package protocol NodeDispatch: Sendable {
-    /// The cluster's root certificate, PEM: what a joining node checks against its token's digest.
-    func rootCertificate() async throws(SwarmError) -> String
+    /// The cluster's root certificate: what a joining node checks against its token's digest; and the one before it.
+    func roots() async throws(SwarmError) -> Swarm.Roots
 
     /// Lets a node in that shows a join token, and gives it its place; refuses a token that is not today's.
     func admit(_ request: JoinRequest) async throws(SwarmError) -> Admission
 
     /// What is needed to sign a member's next certificate.
     func renew(_ nodeID: Swarm.ID) async throws(SwarmError) -> Admission
+
+    /// A node has come with a certificate of this root, PEM.
+    func certified(_ nodeID: Swarm.ID, by root: String) async throws(SwarmError)
 
     /// A node is here: its assignments from now on, until ``close(_:)``. An older session of the same node ends.
     func open(_ hello: NodeHello, from nodeID: Swarm.ID) async throws(SwarmError) -> NodeSessionGrant
@@ -101,10 +104,12 @@ package struct Admission: Hashable, Sendable {
     package var caKey: String
     /// How long the certificate holds.
     package var validity: Nanoseconds
+    /// The root certificate before this one, while nodes have certificates of it.
+    package var rotation: Swarm.RootRotation?
 
     package init(
         nodeID: Swarm.ID, role: Swarm.Node.Role, clusterID: Swarm.ID, caCertificate: String, caKey: String,
-        validity: Nanoseconds
+        validity: Nanoseconds, rotation: Swarm.RootRotation? = nil
     ) {
         self.nodeID = nodeID
         self.role = role
@@ -112,6 +117,7 @@ package struct Admission: Hashable, Sendable {
         self.caCertificate = caCertificate
         self.caKey = caKey
         self.validity = validity
+        self.rotation = rotation
     }
 }
 

@@ -11,6 +11,8 @@ struct InventoryJoin: Sendable {
     private(set) var hosts: [Host] = []
     /// By namespace: the host whose inventory it is from.
     private(set) var homes: [Int] = []
+    /// By namespace: its number in its own kernel, and which boot of a kernel that is.
+    private(set) var origins: [Origin] = []
     /// By inventory: whether forwarding entries were read.
     ///
     /// Releases that do so say which kernel it was.
@@ -21,6 +23,12 @@ struct InventoryJoin: Sendable {
     struct Host: Hashable, Sendable {
         let position: Int
         let name: String
+    }
+
+    struct Origin: Hashable, Sendable {
+        let inode: UInt64
+        /// `nil` where the inventory does not say.
+        let machine: String?
     }
 
     private struct Key: Hashable {
@@ -38,6 +46,7 @@ struct InventoryJoin: Sendable {
                 inventories.first ?? Inventory(hostname: "", takenAt: Timestamp(seconds: 0), namespaces: [])
             hosts = inventory.namespaces.isEmpty ? [] : [Host(position: 0, name: inventory.hostname)]
             homes = inventory.namespaces.map { _ in 0 }
+            origins = inventory.namespaces.map { Origin(inode: $0.inode, machine: inventories.first?.machine) }
             return
         }
         joined.namespaces = []
@@ -58,6 +67,7 @@ struct InventoryJoin: Sendable {
                 positions[key] = inventory.namespaces.count
                 inventory.namespaces.append(space)
                 homes.append(number)
+                origins.append(Origin(inode: space.inode, machine: one.machine))
                 continue
             }
             let isBetter = inventory.namespaces[known].name.hasPrefix("net:[") && !space.name.hasPrefix("net:[")

@@ -62,6 +62,14 @@ package struct PathTracer: Sendable {
         return trace
     }
 
+    /// What this machine calls the namespace in which a process's packet sets out; `nil` when it is another machine's,
+    /// or when the packet comes from outside.
+    package func origin(of entry: Entry, machine: String?) -> UInt64? {
+        guard case .process(let inode) = entry, let at = world.position(ofInode: inode) else { return nil }
+        let origin = world.origins[at]
+        return origin.machine == machine || origin.machine == nil ? origin.inode : nil
+    }
+
     private func position(of entry: Entry) throws(PathError) -> Walk.Position {
         switch entry {
         case .process(let inode):

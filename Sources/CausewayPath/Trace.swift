@@ -62,6 +62,10 @@ package struct Hop: Hashable, Codable, Sendable {
     package var candidates: [Candidate]
     /// Rules and facts that the walk does not understand here.
     package var uncertain: [String]
+    /// When it was seen, in nanoseconds since the packet was seen first.
+    ///
+    /// `nil` in a prediction, and where the kernel tells no time.
+    package var nanoseconds: UInt64?
 
     init(_ place: Place, _ stage: Stage, _ action: String, before: Packet) {
         self.place = place

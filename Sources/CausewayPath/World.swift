@@ -12,6 +12,8 @@ struct World: Sendable {
     private(set) var home: Int
     /// By namespace: the host that it is on.
     private let homes: [Int]
+    /// By namespace: what its own kernel calls it.
+    let origins: [InventoryJoin.Origin]
     private let readForwarding: [Bool]
     private let positions: [UInt64: Int]
     private let owners: [UInt64: Inventory.Owner]
@@ -32,6 +34,7 @@ struct World: Sendable {
         self.home = home
         hosts = join.hosts
         readForwarding = join.readForwarding
+        origins = join.origins
         positions = Dictionary(
             inventory.namespaces.enumerated().map { ($1.inode, $0) }, uniquingKeysWith: { first, _ in first })
         owners = Dictionary(

@@ -20,8 +20,7 @@ extension CertificateAuthority {
             let request = try Self.read(signingRequest)
             let signed = try Certificate(
                 version: .v3,
-                serialNumber: Certificate.SerialNumber(
-                    bytes: (0..<19).map { _ in UInt8.random(in: 1...127, using: &generator) }),
+                serialNumber: Self.serialNumber(using: &generator),
                 publicKey: request.publicKey,
                 notValidBefore: now.advanced(by: .seconds(-Self.backdating)).date,
                 notValidAfter: now.advanced(by: admission.validity).date,
@@ -34,6 +33,32 @@ extension CertificateAuthority {
             throw failure
         } catch {
             throw Failure(description: "cannot sign a certificate for node \(admission.nodeID): \(error)")
+        }
+    }
+
+    /// Signs another root's key, so that who trusts this root alone believes what the other one signs: PEM.
+    package func crossSign(
+        _ other: String, at now: Timestamp, using generator: inout some RandomNumberGenerator
+    ) throws(Failure) -> String {
+        do {
+            let root = try Certificate(pemEncoded: certificate)
+            let other = try Certificate(pemEncoded: other)
+            let authority = try root.extensions.subjectKeyIdentifier?.keyIdentifier
+            let signed = try Certificate(
+                version: .v3, serialNumber: Self.serialNumber(using: &generator), publicKey: other.publicKey,
+                notValidBefore: now.advanced(by: .seconds(-Self.backdating)).date,
+                notValidAfter: min(root.notValidAfter, other.notValidAfter), issuer: root.subject,
+                subject: other.subject, signatureAlgorithm: .ecdsaWithSHA256,
+                extensions: try Certificate.Extensions {
+                    Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+                    Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+                    SubjectKeyIdentifier(hash: other.publicKey)
+                    AuthorityKeyIdentifier(keyIdentifier: authority)
+                },
+                issuerPrivateKey: try Certificate.PrivateKey(pemEncoded: key))
+            return try signed.serializeAsPEM().pemString + "\n"
+        } catch {
+            throw Failure(description: "cannot sign the new root's key with the former root: \(error)")
         }
     }
 

@@ -26,8 +26,7 @@ package struct CertificateAuthority: Sendable {
             let start = Date(timeIntervalSince1970: Double(now.seconds - 3600))
             let certificate = try Certificate(
                 version: .v3,
-                serialNumber: Certificate.SerialNumber(
-                    bytes: (0..<19).map { _ in UInt8.random(in: 1...127, using: &generator) }),
+                serialNumber: Self.serialNumber(using: &generator),
                 publicKey: Certificate.PublicKey(key.publicKey),
                 notValidBefore: start,
                 notValidAfter: start.addingTimeInterval(20 * 365 * 86_400),
@@ -49,6 +48,11 @@ package struct CertificateAuthority: Sendable {
     package init(certificate: String, key: String) {
         self.certificate = certificate
         self.key = key
+    }
+
+    /// Positive, and of no more than the 20 bytes of RFC 5280, 4.1.2.2.
+    static func serialNumber(using generator: inout some RandomNumberGenerator) -> Certificate.SerialNumber {
+        Certificate.SerialNumber(bytes: (0..<19).map { _ in UInt8.random(in: 1...127, using: &generator) })
     }
 
     private static func key(using generator: inout some RandomNumberGenerator) throws -> P256.Signing.PrivateKey {

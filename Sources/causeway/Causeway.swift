@@ -12,6 +12,7 @@ struct Causeway: AsyncParsableCommand {
               causeway path web:8080 --return              the way to a published port, and the answer's way back
               causeway path web --from task:client.1       from one task to another, through the virtual IP
               causeway path web:8080 -o path.svg           the same as a picture
+              causeway trace web:8080 --from host          real packets, beside the prediction
               causeway exposure                            what can be reached from outside, and from where
               causeway doctor                              what is wrong with the network of this node
               causeway preflight                           what this host lacks to be a node
@@ -27,8 +28,7 @@ struct Causeway: AsyncParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            PathCommand.self, DoctorCommand.self, ExposureCommand.self, PlanCommand.self, SnapshotCommand.self,
-            PreflightCommand.self,
-            LabCommand.self,
+            PathCommand.self, TraceCommand.self, DoctorCommand.self, ExposureCommand.self, PlanCommand.self,
+            SnapshotCommand.self, PreflightCommand.self, LabCommand.self,
         ])
 }

@@ -16,6 +16,13 @@ enum Console {
         FileHandle.standardError.write(Data("causeway: \(text)\n".utf8))
     }
 
+    /// A locale that says it has nothing but ASCII.
+    static var wantsASCII: Bool {
+        let environment = ProcessInfo.processInfo.environment
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
+        return locale == "C" || locale == "POSIX"
+    }
+
     /// Writes an answer to a file, or to standard output.
     static func write(_ text: String, to file: String?) throws(Failure) {
         guard let file else {

@@ -24,7 +24,7 @@ enum Outside {
             newID: newID,
             nodeID: nodeID,
             describeNode: { await describeNode(settings, engine) },
-            makeIdentity: makeIdentity,
+            makeIdentity: makeIdentity, crossSign: crossSign,
             newToken: { certificate in
                 var generator = SystemRandomNumberGenerator()
                 return JoinToken(certificate: certificate, using: &generator).description
@@ -65,6 +65,13 @@ enum Outside {
             workerToken: JoinToken(certificate: authority.certificate, using: &generator).description,
             managerToken: JoinToken(certificate: authority.certificate, using: &generator).description,
             globalID: UInt64.random(in: 0..<1 << 40, using: &generator))
+    }
+
+    @Sendable static func crossSign(
+        _ new: String, _ former: String, _ key: String, _ now: Timestamp
+    ) throws -> String {
+        var generator = SystemRandomNumberGenerator()
+        return try CertificateAuthority(certificate: former, key: key).crossSign(new, at: now, using: &generator)
     }
 
     private struct EngineInfo: Decodable, Sendable {

@@ -7,16 +7,13 @@ import Foundation
 struct SysctlJournal: Sendable {
     let path: String
 
-    /// Notes the present value of each name that is not noted yet.
+    /// Notes the present value of each name that is not noted yet; none where there is no such setting, as of a link
+    /// that is still to be made.
     func record(_ names: [String]) throws(KernelError) {
         var values = try read()
-        var isChanged = false
-        for name in names where values[name] == nil {
-            guard let value = try Sysctl.read(name) else { continue }
-            values[name] = value
-            isChanged = true
-        }
-        if isChanged { try write(values) }
+        let new = names.filter { !values.keys.contains($0) }
+        for name in new { values.updateValue(try Sysctl.read(name), forKey: name) }
+        if !new.isEmpty { try write(values) }
     }
 
     /// The names noted.
@@ -28,22 +25,22 @@ struct SysctlJournal: Sendable {
         guard !values.isEmpty else { return }
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
             // A link that is gone took its settings with it.
-            guard try Sysctl.read(name) != nil else { continue }
+            guard let value, try Sysctl.read(name) != nil else { continue }
             try Sysctl.write(name, value)
         }
         try write([:])
     }
 
-    private func read() throws(KernelError) -> [String: String] {
+    private func read() throws(KernelError) -> [String: String?] {
         guard let data = FileManager.default.contents(atPath: path) else { return [:] }
         do {
-            return try JSONDecoder().decode([String: String].self, from: data)
+            return try JSONDecoder().decode([String: String?].self, from: data)
         } catch {
             throw failure("read", error)
         }
     }
 
-    private func write(_ values: [String: String]) throws(KernelError) {
+    private func write(_ values: [String: String?]) throws(KernelError) {
         do {
             try JSONEncoder().encode(values).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {

@@ -70,7 +70,6 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal(
             "POST", "/swarm/update?version=3", body: #"{"CAConfig":{"ExternalCAs":[{"URL":"x"}]}}"#, 501,
             "--external-ca"),
-        Refusal("POST", "/swarm/update?version=3", body: #"{"CAConfig":{"ForceRotate":1}}"#, 501, "swarm ca --rotate"),
         Refusal("POST", "/secrets/create", body: #"{"Name":"s","Data":"eA=="}"#, 501, "secrets (docker secret create)"),
     ]
 

@@ -313,7 +313,8 @@ struct Impostor: NodeDispatch {
     let real: FakeDispatch
     let own: FakeDispatch
 
-    func rootCertificate() async throws(SwarmError) -> String { real.authority.certificate }
+    func roots() async throws(SwarmError) -> Swarm.Roots { try await real.roots() }
+    func certified(_ nodeID: Swarm.ID, by root: String) async throws(SwarmError) {}
     func admit(_ request: JoinRequest) async throws(SwarmError) -> Admission { try await own.admit(request) }
     func renew(_ nodeID: Swarm.ID) async throws(SwarmError) -> Admission { try await own.renew(nodeID) }
     func open(_ hello: NodeHello, from nodeID: Swarm.ID) async throws(SwarmError) -> NodeSessionGrant {

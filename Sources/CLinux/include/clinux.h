@@ -93,6 +93,37 @@ int clinux_set_checksum_offload(int descriptor, const char *name, int is_on);
 /* Lets nothing pass to a raw ICMP socket but the answers to echoes. Returns 0 or errno. */
 int clinux_hear_echo_replies(int descriptor);
 
+/* A socket that is shown copies of what devices send and take in, from the network header on, chosen by the COUNT
+   instructions of a classic filter (struct sock_filter) if there are any. Returns a descriptor, or -1 and errno. */
+struct clinux_filter {
+	unsigned short code;
+	unsigned char jump_true;
+	unsigned char jump_false;
+	unsigned int value;
+};
+int clinux_capture_open(const struct clinux_filter *filter, unsigned short count);
+
+/* Takes one such copy without waiting: its first SIZE bytes, the device, whether it was sent, and when, by
+   CLOCK_REALTIME. Returns its length, or -1 and errno. */
+long clinux_capture(int descriptor, void *buffer, unsigned long size, unsigned int *link, int *is_outgoing,
+                    unsigned long long *nanoseconds);
+
+/* A ring buffer of SIZE bytes (a power of two) into which programs write. Returns its descriptor, or -1 and errno. */
+int clinux_bpf_ring(unsigned int size);
+
+/* Loads a program for the tracepoint whose type BTF knows by `type`, and has it called from now on. Returns a
+   descriptor that keeps it so, or -1 and errno; what the verifier says is written to LOG. */
+int clinux_bpf_trace(const unsigned long long *instructions, unsigned int count, unsigned int type, char *log,
+                     unsigned int log_size);
+
+/* A ring buffer as its reader sees it. NULL and errno on failure. */
+struct clinux_ring;
+struct clinux_ring *clinux_ring_open(int descriptor, unsigned int size);
+void clinux_ring_close(struct clinux_ring *ring);
+
+/* Takes the next record, if there is one. Returns its length, or 0. */
+unsigned int clinux_ring_take(struct clinux_ring *ring, void *buffer, unsigned int size);
+
 /* Loads a program of type BPF_PROG_TYPE_CGROUP_SOCK_ADDR, and lets it go. Returns 0 or errno. */
 int clinux_try_cgroup_program(void);
 

@@ -50,16 +50,11 @@ struct SwarmRoutes: Sendable {
     }
 
     private func update(_ request: APIRequest) async throws(APIError) -> APIReply {
-        let cluster = try await backends.cluster()
+        _ = try await backends.cluster()
         let version = try request.query.version(of: "swarm")
         let given: Swarm.ClusterSpec = try JSON.model(try await request.body(.cluster))
         guard !request.query.flag("rotateManagerUnlockKey") else {
             throw APIError(501, "rotateManagerUnlockKey (--autolock) is not supported by Causeway yet")
-        }
-        guard given.caConfig?.forceRotate ?? 0 == cluster.spec.caConfig?.forceRotate ?? 0 else {
-            throw APIError(
-                501,
-                "CAConfig.ForceRotate (docker swarm ca --rotate) is not supported by Causeway yet; leave it as it is")
         }
         try await asking { () async throws(SwarmError) in
             try await backends.control.updateCluster(

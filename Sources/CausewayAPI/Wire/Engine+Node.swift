@@ -111,7 +111,7 @@ extension Engine {
             createdAt = node.meta.createdAt
             updatedAt = node.meta.updatedAt
             spec = node.spec
-            description = Description(node.description, tls: TLS(cluster))
+            description = Description(node.description, tls: TLS(node, cluster))
             status = Status(
                 state: node.state, message: node.message.isEmpty ? nil : node.message, address: node.address)
             guard node.spec.role == .manager else { return }

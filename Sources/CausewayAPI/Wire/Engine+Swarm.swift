@@ -14,9 +14,17 @@ extension Engine {
             case certIssuerPublicKey = "CertIssuerPublicKey"
         }
 
-        init(_ cluster: Swarm.Cluster) {
-            trustRoot = cluster.caCertificate
-            let certificate = CertificateFields(pem: cluster.caCertificate)
+        init(_ cluster: Swarm.Cluster) { self.init(root: cluster.caCertificate) }
+
+        /// Of the root that a node's certificate is of.
+        init(_ node: Swarm.Node, _ cluster: Swarm.Cluster) {
+            let former = node.hasFormerRoot == true ? cluster.rotation?.formerCertificate : nil
+            self.init(root: former ?? cluster.caCertificate)
+        }
+
+        private init(root: String) {
+            trustRoot = root
+            let certificate = CertificateFields(pem: root)
             certIssuerSubject = Data(certificate?.subject ?? []).base64EncodedString()
             certIssuerPublicKey = Data(certificate?.publicKey ?? []).base64EncodedString()
         }
@@ -40,7 +48,7 @@ extension Engine {
         var updatedAt: Timestamp
         var spec: Swarm.ClusterSpec
         var tls: TLS
-        let isRotatingRoot = false
+        var isRotatingRoot: Bool
         var defaultAddressPools: [String]
         var subnetSize: Int
         var dataPathPort: UInt16
@@ -68,6 +76,7 @@ extension Engine {
             updatedAt = cluster.meta.updatedAt
             spec = cluster.spec
             tls = TLS(cluster)
+            isRotatingRoot = cluster.rotation != nil
             defaultAddressPools = cluster.defaultAddressPools.map(\.description)
             subnetSize = cluster.subnetSize
             dataPathPort = cluster.dataPathPort

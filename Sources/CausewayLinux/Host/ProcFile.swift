@@ -1,10 +1,10 @@
 import Glibc
 
 /// Directories, without Foundation's weight.
-enum Directory {
+package enum Directory {
     /// The names in a directory, sorted, without those that begin with a dot; `nil` when it cannot be read (errno says
     /// why).
-    static func entries(_ path: String) -> [String]? {
+    package static func entries(_ path: String) -> [String]? {
         guard let directory = opendir(path) else { return nil }
         defer { closedir(directory) }
         var names: [String] = []
@@ -26,9 +26,9 @@ enum Directory {
 }
 
 /// Files of /proc: short, and without a size that could be asked for.
-enum ProcFile {
+package enum ProcFile {
     /// All that a file holds; `nil` when it cannot be read (errno says why).
-    static func read(_ path: String) -> [UInt8]? {
+    package static func read(_ path: String) -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }
@@ -43,5 +43,5 @@ enum ProcFile {
         }
     }
 
-    static func text(_ path: String) -> String? { read(path).map { String(decoding: $0, as: UTF8.self) } }
+    package static func text(_ path: String) -> String? { read(path).map { String(decoding: $0, as: UTF8.self) } }
 }

@@ -50,7 +50,7 @@ package struct InventoryReader: Sendable {
     }
 
     /// The kernel's own number of this boot: namespaces' numbers mean something within it alone.
-    private static var machine: String? {
+    package static var machine: String? {
         ProcFile.text("/proc/sys/kernel/random/boot_id")?.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 

@@ -79,6 +79,19 @@ package struct NetfilterSocket: Sendable {
         }
     }
 
+    /// Every rule of the namespace, by its number, with the chain that it is in; those of a chain in their order.
+    package func ruleHandles() throws(NetlinkError) -> [(chain: ChainName, handle: UInt64)] {
+        try all(NetlinkWriter.netfilter(UInt16(NFNL_SUBSYS_NFTABLES), UInt16(NFT_MSG_GETRULE.rawValue))) {
+            family, attributes throws(NetlinkReader.Malformed) in
+            guard let table = attributes.string(UInt16(NFTA_RULE_TABLE.rawValue)),
+                let chain = attributes.string(UInt16(NFTA_RULE_CHAIN.rawValue)),
+                let handle = try attributes.bigInteger(UInt16(NFTA_RULE_HANDLE.rawValue), UInt64.self)
+            else { return nil }
+            let name = ChainName(table: TableName(family: family, name: table), name: chain, isBase: false)
+            return (name, handle)
+        }
+    }
+
     /// The comment in what libnftnl calls user data: parts with a byte of type, 0 for a comment, and a byte of length.
     ///
     /// The kernel takes any bytes from anybody: what does not follow that form is no comment.
@@ -121,7 +134,7 @@ package struct NetfilterSocket: Sendable {
 
 extension NetlinkWriter {
     /// A message of a netfilter subsystem, nfgenmsg written.
-    static func netfilter(_ subsystem: UInt16, _ message: UInt16, family: UInt8 = 0, flags: UInt16 = 0) -> Self {
+    package static func netfilter(_ subsystem: UInt16, _ message: UInt16, family: UInt8 = 0, flags: UInt16 = 0) -> Self {
         var writer = NetlinkWriter(type: subsystem << 8 | message, flags: flags)
         writer.put([family, 0, 0, 0])
         return writer
@@ -130,7 +143,7 @@ extension NetlinkWriter {
 
 extension Nft.Family {
     /// Reads one of `NFPROTO_…`.
-    init?(netlink: UInt8) {
+    package init?(netlink: UInt8) {
         switch netlink {
         case 1: self = .inet
         case 2: self = .ip

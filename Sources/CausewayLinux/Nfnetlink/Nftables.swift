@@ -6,7 +6,7 @@ import Synchronization
 /// libnftables, in the calling thread's namespace.
 package enum Nftables {
     /// libnftables 1.0.6 keeps tables of marks, realms and interfaces in process-wide variables: one user at a time.
-    private static let library = Mutex<Void>(())
+    static let library = Mutex<Void>(())
 
     /// Runs commands as one transaction.
     ///
@@ -69,7 +69,7 @@ package enum Nftables {
     }
 
     /// libnftables says what the kernel said in words alone; they are strerror(3)'s, so that the number can be told.
-    private static func failure(_ step: String, _ words: String) -> KernelError {
+    static func failure(_ step: String, _ words: String) -> KernelError {
         let numbers = [
             ENOENT, EEXIST, EPERM, EACCES, EOPNOTSUPP, EBUSY, EINVAL, ENOBUFS, ENOMEM, EMSGSIZE, ENFILE, EAFNOSUPPORT,
         ]

@@ -37,8 +37,8 @@ enum ClusterValidator {
         if spec.encryptionConfig?.autoLockManagers == true {
             throw Refusal.unsupported("--autolock", "protect the state directory instead")
         }
-        if let old, spec.caConfig?.forceRotate ?? 0 != old.caConfig?.forceRotate ?? 0 {
-            throw Refusal.unsupported("rotation of the certificate authority", "leave CAConfig.ForceRotate as it is")
+        if let old, spec.rotation < old.rotation {
+            throw Refusal.invalid("invalid ForceRotate \(spec.rotation): it is \(old.rotation) now, and only rises")
         }
         if spec.name != "default" {
             throw Refusal.invalid("the name of the swarm is 'default' and cannot be changed")

@@ -19,6 +19,8 @@ extension Swarm {
         ///
         /// Never leaves the store.
         package var caKey: String
+        /// The root certificate before this one, while nodes have certificates of it.
+        package var rotation: RootRotation?
         package var workerToken: String
         package var managerToken: String
         /// The highest number that a node ever had; absent while the first node is the only one that ever was.

@@ -67,6 +67,8 @@ extension Swarm {
         package var isLeader: Bool
         /// It has left by its own will: nobody's peer any more, kept for those who look.
         package var hasLeft: Bool?
+        /// Its certificate is of the root that is being replaced.
+        package var hasFormerRoot: Bool?
         /// Destinations of its routes that are not ours: no subnet may overlap them.
         package var routes: [CIDR]?
 

@@ -46,7 +46,7 @@ extension Ways.Way {
     /// A task's own port that nobody listens on.
     var isClosedPort: Bool {
         badLeg.verdict.reason == .noSocket && badLeg.verdict.outcome == .refused
-            && badLeg.verdict.place.kind != .host
+            && [.task, .container].contains(badLeg.verdict.place.kind)
     }
 
     /// The command that shows the whole way.

@@ -1,5 +1,6 @@
 import CausewayKernel
 import CausewayModel
+import Synchronization
 
 /// What a check may know: the hosts' inventories, and what the daemon of the first one says.
 package struct Patient: Sendable {
@@ -13,8 +14,7 @@ package struct Patient: Sendable {
     let wasAsked: Bool
     /// `nil`: no name was asked for.
     package var names: [NameAnswer]?
-    /// Where packets to published ports and virtual addresses end.
-    let ways: Ways
+    private let walked = Walked()
 
     package init(
         _ inventories: [Inventory], daemon: DaemonReport? = nil, wasAsked: Bool = false, names: [NameAnswer]? = nil
@@ -26,7 +26,21 @@ package struct Patient: Sendable {
         tracer = PathTracer(world)
         self.daemon = daemon
         self.names = names
-        ways = Ways(inventories, world)
+    }
+
+    /// Where packets to published ports and virtual addresses end; walked when it is first asked for.
+    var ways: Ways { walked.ways { Ways(inventories, world) } }
+
+    private final class Walked: Sendable {
+        private let kept = Mutex<Ways?>(nil)
+
+        func ways(_ walk: () -> Ways) -> Ways {
+            kept.withLock { kept in
+                let ways = kept ?? walk()
+                kept = ways
+                return ways
+            }
+        }
     }
 
     /// The hosts' own namespaces.

@@ -175,7 +175,7 @@ private struct WayWalker {
 
     private mutating func walk(_ vip: Directory.VirtualIP) {
         let service = vip.service ?? vip.targets.compactMap { world.owner(of: $0, at: host)?.service }.first
-        guard let caller = member(of: vip.address), let port = target(of: service) else { return }
+        guard let caller = member(of: vip.address, not: service), let port = target(of: service) else { return }
         let packet = Packet(
             port.transport, from: Walk.unspecified(vip.address.family), Question.clientPort, to: vip.address,
             port.port)
@@ -183,10 +183,11 @@ private struct WayWalker {
         walkAll(.virtual, what, packet, .process(namespace: world[caller].inode), caller, service)
     }
 
-    /// A task of the network that the address is on: one that has more than a default route to it.
-    private func member(of address: IPAddress) -> Int? {
+    /// A task of the network that the address is on, which has more than a default route to it; not one of the service's
+    /// own, whose way to itself is another one.
+    private func member(of address: IPAddress, not service: String?) -> Int? {
         world.inventory.namespaces.indices.first { position in
-            guard isTask(position) else { return false }
+            guard isTask(position), service == nil || world.identity(position).service != service else { return false }
             let route = Routing(world[position]).decide(RouteQuery(destination: address)).route
             return (route?.destination.prefixLength ?? 0) > 0 && route?.kind == .unicast
         }

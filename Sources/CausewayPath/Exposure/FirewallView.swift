@@ -40,9 +40,12 @@ struct FirewallView: Sendable {
 
     mutating func compare(_ survey: AddressSurvey) {
         guard survey.survey.world.holds(0, survey.address) else { return }
-        for (packet, link, range, trace) in survey.reached where trace.outward.verdict.place.kind != .host {
-            guard let refusal = refusal(packet, link) else { continue }
-            let target = trace.outward.verdict.place.title
+        for (packet, link, range, trace) in survey.reached {
+            let isAway = trace.wayToPeer != nil
+            guard isAway || trace.outward.verdict.place.kind != .host, let refusal = refusal(packet, link) else {
+                continue
+            }
+            let target = isAway ? "another node" : trace.outward.verdict.place.title
             note(
                 .refusedButReachable, survey, range, refusal,
                 "reachable all the same: the packet is forwarded to \(target) and never meets the rules for the host")

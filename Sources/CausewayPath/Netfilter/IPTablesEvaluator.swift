@@ -63,10 +63,14 @@ struct IPTablesEvaluator: Sendable {
     }
 
     private mutating func note(_ rule: IPTables.Rule, _ chain: String) {
-        let comment = rule.matches.lazy.compactMap { match -> String? in
+        record.acted.append(
+            ActedRule(chain: chain, text: rule.text, comment: Self.comment(of: rule), counters: rule.counters))
+    }
+
+    static func comment(of rule: IPTables.Rule) -> String? {
+        rule.matches.lazy.compactMap { match -> String? in
             if case .comment(let text) = match { text } else { nil }
         }.first
-        record.acted.append(ActedRule(chain: chain, text: rule.text, comment: comment, counters: rule.counters))
     }
 
     /// What a target does; `nil` when the packet goes on with the next rule.
@@ -105,7 +109,7 @@ struct IPTablesEvaluator: Sendable {
         record.uncertain.append("\(rule.text) (the kernel may take any address of the range)")
     }
 
-    private static func answer(_ with: String) -> String {
+    static func answer(_ with: String) -> String {
         switch with {
         case "tcp-reset": "tcp reset"
         case "": "icmp port-unreachable"

@@ -157,7 +157,7 @@ struct NftEvaluator: Sendable {
         return .changed
     }
 
-    private static func name(_ reject: Nft.Reject) -> String {
+    static func name(_ reject: Nft.Reject) -> String {
         switch reject {
         case .tcpReset: "tcp reset"
         case .icmp(let family, let code): "\(family) \(code)"

@@ -137,12 +137,12 @@ package struct TextRenderer: Sendable {
     private static let label = 13
 
     private func rows(_ hop: Hop) -> [Row] {
-        var rows = [Row(mark: mark(hop), text: Texts.pad(label(hop), Self.label) + headline(hop))]
+        var rows = [Row(mark: mark(hop), text: Texts.pad(Self.label(hop), Self.label) + Self.headline(hop))]
         if rows[0].text.count > width - 6 {
-            rows = Texts.wrap(headline(hop), width - 6 - Self.label).enumerated().map { offset, line in
+            rows = Texts.wrap(Self.headline(hop), width - 6 - Self.label).enumerated().map { offset, line in
                 Row(
                     mark: offset == 0 ? mark(hop) : "",
-                    text: Texts.pad(offset == 0 ? label(hop) : "", Self.label) + line)
+                    text: Texts.pad(offset == 0 ? Self.label(hop) : "", Self.label) + line)
             }
         }
         for rule in hop.rules { rows += details(rule, of: hop.stage.name) }
@@ -180,7 +180,7 @@ package struct TextRenderer: Sendable {
         return hop.isPassing ? glyphs.passing : glyphs.acting
     }
 
-    private func label(_ hop: Hop) -> String {
+    static func label(_ hop: Hop) -> String {
         switch hop.stage.kind {
         case .chain, .conntrack, .balancer: hop.stage.hook ?? ""
         case .deviceIn, .deviceOut, .cross: "device"
@@ -192,7 +192,7 @@ package struct TextRenderer: Sendable {
         }
     }
 
-    private func headline(_ hop: Hop) -> String {
+    static func headline(_ hop: Hop) -> String {
         let owner = hop.owner.map { "  [\($0)]" } ?? ""
         switch hop.stage.kind {
         case .chain:

@@ -77,7 +77,7 @@ struct ClientSession: Sendable {
             group.addTask {
                 try await Dispatcher(wrapping: client).session(options: ManagerConnection.options) { writer in
                     try await writer.write(.with { $0.helloJson = helloJSON })
-                    try await write(writer, wakeups, answers)
+                    try await write(writer, client, wakeups, answers)
                 } onResponse: { response in
                     for try await message in response.messages { try await take(message, wake, answer) }
                 }
@@ -92,7 +92,7 @@ struct ClientSession: Sendable {
     // MARK: To the manager
 
     private func write(
-        _ writer: RPCWriter<FromNode>, _ wakeups: AsyncStream<Void>,
+        _ writer: RPCWriter<FromNode>, _ client: Client, _ wakeups: AsyncStream<Void>,
         _ questions: AsyncStream<Causeway_Session_V1_Request>
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -106,7 +106,11 @@ struct ClientSession: Sendable {
             }
             group.addTask {
                 for await question in questions {
-                    for part in await answer(question) { try await writer.write(.with { $0.answer = part }) }
+                    let root = await remote.credentials.root
+                    for part in await answer(question, client) { try await writer.write(.with { $0.answer = part }) }
+                    guard await remote.credentials.root == root else {
+                        throw Lost("the cluster has a new root certificate: coming back with a certificate of it")
+                    }
                 }
             }
             defer { group.cancelAll() }
@@ -126,9 +130,11 @@ struct ClientSession: Sendable {
         return result
     }
 
-    private func answer(_ question: Causeway_Session_V1_Request) async -> [Causeway_Session_V1_Answer] {
+    private func answer(
+        _ question: Causeway_Session_V1_Request, _ client: Client
+    ) async -> [Causeway_Session_V1_Answer] {
         do {
-            let body = try await remote.node.answer(question.kind, question.body)
+            let body = try await body(answering: question, client)
             let starts = body.isEmpty ? [0] : Array(stride(from: 0, to: body.count, by: Self.part))
             return starts.map { start in
                 .with {
@@ -146,6 +152,15 @@ struct ClientSession: Sendable {
                 }
             ]
         }
+    }
+
+    private func body(answering question: Causeway_Session_V1_Request, _ client: Client) async throws -> Data {
+        guard question.kind == SessionQuestion.renewCertificate else {
+            return try await remote.node.answer(question.kind, question.body)
+        }
+        try await renew(client, await remote.credentials)
+        environment.logger.info("renewed this node's certificate because the manager asked for it")
+        return Data()
     }
 
     // MARK: From the manager
@@ -281,6 +296,7 @@ extension ClientSession {
         var next = current
         next.key = key.pem
         next.certificate = issued.certificate
+        next.root = issued.rootCertificate
         next.issuedAt = environment.now()
         try await remote.renewed(next)
     }

@@ -77,8 +77,9 @@ struct ManagerConnection: Sendable {
     private static func judge(_ certificates: [NIOSSLCertificate], _ trust: Trust, _ now: Timestamp) -> Bool {
         guard case .cluster(let trust) = trust else { return true }
         do {
-            guard let leaf = certificates.first else { return false }
-            let member = try trust.member(try Certificate(derEncoded: try leaf.toDERBytes()), at: now)
+            let shown = try certificates.prefix(3).map { try Certificate(derEncoded: try $0.toDERBytes()) }
+            guard let leaf = shown.first else { return false }
+            let member = try trust.member(leaf, links: Array(shown.dropFirst()), at: now)
             return member.role == .manager
         } catch {
             return false

@@ -15,7 +15,7 @@ struct CertificateService: Causeway_Session_V1_CertificateAuthority.SimpleServic
         request: Causeway_Session_V1_RootCertificateRequest, context: ServerContext
     ) async throws -> Causeway_Session_V1_RootCertificateResponse {
         do {
-            let pem = try await dispatch.rootCertificate()
+            let pem = try await dispatch.roots().certificate
             return .with { $0.pem = pem }
         } catch {
             throw door.refuse(context, node: nil, error)

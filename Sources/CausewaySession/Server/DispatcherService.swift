@@ -55,7 +55,8 @@ struct DispatcherService: Causeway_Session_V1_Dispatcher.SimpleServiceProtocol {
         request: RPCAsyncSequence<FromNode, any Error>, response: RPCWriter<ToNode>, context: ServerContext
     ) async throws {
         let member = try door.member(context)
-        let line = SessionLine(peer: SessionPeer(nodeID: member.nodeID, role: member.role))
+        let line = SessionLine(
+            peer: SessionPeer(nodeID: member.nodeID, role: member.role), root: member.root)
         let session = ServerSession(service: self, member: member, line: line, context: context, writer: response)
         defer {
             line.end()

@@ -7,6 +7,7 @@ import Synchronization
 final class ServerCredentials: CertificateReloader {
     struct Content: Sendable {
         var trust: ClusterTrust
+        var roots: Swarm.Roots
         var clusterID: Swarm.ID
         var issuedAt: Timestamp
         var notAfter: Timestamp
@@ -43,14 +44,20 @@ extension ServerCredentials.Content {
             var generator = SystemRandomNumberGenerator()
             certificate = try authority.issue(key.signingRequest, for: admission, at: now, using: &generator)
             keyPEM = key.pem
-            trust = try ClusterTrust(root: admission.caCertificate)
+            roots = admission.roots
+            trust = try ClusterTrust(root: roots.certificate, former: roots.rotation?.formerCertificate)
             clusterID = admission.clusterID
             issuedAt = now
             notAfter = now.advanced(by: admission.validity)
-            chain = try NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8)).map { .certificate($0) }
+            let shown = certificate + (roots.rotation?.crossSigned ?? "")
+            chain = try NIOSSLCertificate.fromPEMBytes(Array(shown.utf8)).map { .certificate($0) }
             self.key = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.pem.utf8), format: .pem))
         } catch {
             throw SwarmError(.internal, "cannot give this manager a certificate: \(error)")
         }
     }
+}
+
+extension Admission {
+    var roots: Swarm.Roots { Swarm.Roots(certificate: caCertificate, rotation: rotation) }
 }

@@ -70,6 +70,7 @@ struct ServerSession: Sendable {
         let grant: NodeSessionGrant
         do {
             grant = try await dispatch.open(hello, from: member.nodeID)
+            try await dispatch.certified(member.nodeID, by: member.root)
         } catch {
             throw door.refuse(context, node: member.nodeID, error)
         }

@@ -31,13 +31,16 @@ final class SessionLine: Sendable {
     static let largestAnswer = 256 << 20
 
     let peer: SessionPeer
+    /// The root certificate, PEM, of the certificate that its connection has shown.
+    let root: String
     /// Carries no meaning but "look again".
     let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
     private let state = Mutex(State())
 
-    init(peer: SessionPeer) {
+    init(peer: SessionPeer, root: String = "") {
         self.peer = peer
+        self.root = root
         (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -173,6 +176,11 @@ final class SessionLines: Sendable {
     }
 
     func line(to nodeID: Swarm.ID) -> SessionLine? { state.withLock { $0.lines[nodeID] } }
+
+    /// Those whose connection has shown a certificate of another root.
+    func lines(notOf root: String) -> [SessionLine] {
+        state.withLock { $0.lines.values.filter { $0.root != root } }.sorted { $0.peer.nodeID < $1.peer.nodeID }
+    }
 
     func renewed(_ nodeID: Swarm.ID, until end: Timestamp) {
         state.withLock { $0.validity[nodeID] = end }

@@ -1,6 +1,12 @@
 import CausewayModel
 import Foundation
 
+/// What the session itself asks of a node; other kinds are the node's to answer.
+enum SessionQuestion {
+    /// To get its next certificate now, and to come back with it.
+    static let renewCertificate = "session.renew-certificate"
+}
+
 /// What a manager answers to nodes, beyond their assignments.
 package protocol SessionRequests: Sendable {
     /// Who may ask for what; `nil`: nobody knows such a question.

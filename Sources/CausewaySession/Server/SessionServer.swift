@@ -91,6 +91,10 @@ package final class SessionServer: Sendable {
                 await self.keepRenewed(credentials)
                 return nil
             }
+            group.addTask {
+                await self.followRoots(credentials)
+                return nil
+            }
             group.addTask { await self.announce(server) }
             // Listening ends with an error or with the task; the others end with it.
             var failure: SwarmError?
@@ -163,6 +167,42 @@ package final class SessionServer: Sendable {
                 guard await environment.sleep(schedule.retry(at: environment.now())) else { return }
             }
         }
+    }
+
+    /// Shows a certificate of the newest root, and has the nodes that are here get theirs.
+    private func followRoots(_ credentials: ServerCredentials) async {
+        var wait = Nanoseconds(250_000_000)
+        while await environment.sleep(wait) {
+            do throws(SwarmError) {
+                if try await dispatch.roots() != credentials.current.roots {
+                    credentials.replace(try await newCredentials())
+                    environment.logger.info("this manager has a certificate of the cluster's newest root")
+                }
+                try await certify(lines.lines(notOf: credentials.current.roots.certificate))
+                wait = Nanoseconds(250_000_000)
+            } catch {
+                guard !Task.isCancelled else { return }
+                environment.logger.warning(
+                    "the rotation of the root certificate has to wait", metadata: ["reason": "\(error)"])
+                wait = .seconds(5)
+            }
+        }
+    }
+
+    /// Has each of these nodes ask for its next certificate now; they come back with it.
+    private func certify(_ lines: [SessionLine]) async throws(SwarmError) {
+        let failures = await withTaskGroup(of: SwarmError?.self) { group in
+            for line in lines {
+                group.addTask {
+                    do throws(SwarmError) {
+                        _ = try await self.request(line.peer.nodeID, kind: SessionQuestion.renewCertificate)
+                        return nil
+                    } catch { return error }
+                }
+            }
+            return await group.reduce(into: [SwarmError]()) { if let error = $1 { $0.append(error) } }
+        }
+        if let first = failures.first { throw first }
     }
 
     // MARK: The transport

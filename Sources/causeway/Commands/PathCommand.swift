@@ -101,7 +101,7 @@ struct PathCommand: AsyncParsableCommand {
             target: target, from: from, transport: transport.flatMap { Packet.Transport(rawValue: $0) }, port: port,
             family: isIPv6 ? .ip6 : .ip, choice: choose - 1)
         do {
-            let tracer = try PathTracer(inventories, at: at ?? addressed(inventories))
+            let tracer = try PathTracer(inventories, at: at ?? Self.addressed(target, inventories))
             var answer = try tracer.resolve(question)
             answer.packet.length = size
             let trace = try tracer.trace(
@@ -118,7 +118,7 @@ struct PathCommand: AsyncParsableCommand {
     }
 
     /// The node that TARGET itself names: `n2:8080`.
-    private func addressed(_ inventories: [Inventory]) -> String? {
+    static func addressed(_ target: String, _ inventories: [Inventory]) -> String? {
         let name = target.lastIndex(of: ":").map { String(target[..<$0]) } ?? target
         let address = IPAddress(name.trimmingCharacters(in: ["[", "]"]))
         return inventories.first { inventory in
@@ -130,7 +130,7 @@ struct PathCommand: AsyncParsableCommand {
 
     private func render(_ trace: Trace) throws -> String {
         switch format ?? byName {
-        case .text: return TextRenderer(isASCII: ascii || Self.wantsASCII).render(trace)
+        case .text: return TextRenderer(isASCII: ascii || Console.wantsASCII).render(trace)
         case .svg: return SVGRenderer().render(trace)
         case .html: return HTMLRenderer().render(trace)
         case .json:
@@ -143,13 +143,6 @@ struct PathCommand: AsyncParsableCommand {
     private var byName: Format {
         let ending = output.map { URL(fileURLWithPath: $0).pathExtension.lowercased() } ?? ""
         return Format(rawValue: ending) ?? .text
-    }
-
-    /// A locale that says it has nothing but ASCII.
-    private static var wantsASCII: Bool {
-        let environment = ProcessInfo.processInfo.environment
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
-        return locale == "C" || locale == "POSIX"
     }
 
     /// `nil` for success.

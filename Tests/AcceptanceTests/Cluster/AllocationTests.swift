@@ -23,6 +23,7 @@ extension Acceptance.InLab {
                     try await Self.remove(services.keys)
                     throw error
                 }
+                try await Self.expectSettled(services)
                 print("seed \(Machine.seed): \(Self.acts) acts, \(checked) addresses looked at in all kernels")
                 try await Self.remove(services.keys)
             }
@@ -134,6 +135,23 @@ extension Acceptance.InLab {
                 guard !said.succeeded else { return true }
                 guard said.all.contains("out of sequence") else { throw Command.Failure(said: said) }
                 return nil
+            }
+        }
+
+        /// Every service comes to its number, or there is no address left for who has not.
+        private static func expectSettled(_ services: [String: Int]) async throws {
+            try await eventually("the services to come to their numbers", within: .seconds(60)) {
+                var running: [String: Int] = [:]
+                var virtual = 0
+                for name in services.keys {
+                    running[name] = try await lab.places(name).count
+                    let format = "{{range .Endpoint.VirtualIPs}}{{.Addr}} {{end}}"
+                    virtual += try await lab.manager("service", "inspect", "--format", format, name).trimmed.split(
+                        separator: " "
+                    ).count
+                }
+                let isFull = running.values.reduce(virtual, +) == 13
+                return running == services || isFull ? true : nil
             }
         }
 

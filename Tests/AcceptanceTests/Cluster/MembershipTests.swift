@@ -49,6 +49,62 @@ extension Acceptance.OnLab {
             }
         }
 
+        @Test func `a port for nodes that somebody else has is refused by name, and nothing has begun`() async throws {
+            try await Lab.with(nodes: 1, joins: false) { lab in
+                let log = "/run/causeway-test-2377.log"
+                let words = [try await whoamiProgram(), "2377"]
+                let other = try Spawned(lab.at("n1").wrap(words), out: log, err: log)
+                try await eventually("the port to be taken") {
+                    let said = try await Command(lab.at("n1").wrap(["ss", "-Hltn", "sport = :2377"])).run()
+                    return said.out.isEmpty ? nil : true
+                }
+                let refused = try await lab.manager.attempt("swarm", "init", "--advertise-addr", lab.address("n1"))
+                #expect(refused.err.contains("port 2377 is held by causeway-test-w"), "\(refused.all)")
+                let state = try await lab.manager("info", "--format", "{{.Swarm.LocalNodeState}}")
+                #expect(state.trimmed == "inactive")
+                try await lab.manager(
+                    "swarm", "init", "--advertise-addr", lab.address("n1"), "--listen-addr", "0.0.0.0:2378")
+                await other.stop()
+            }
+        }
+
+        @Test func `the root certificate is replaced under running tasks, and waits for a node that is away`()
+            async throws
+        {
+            try await Lab.with { lab in
+                let old = try await lab.manager("swarm", "join-token", "--quiet", "worker").trimmed
+                let before = try await lab.manager("swarm", "ca").trimmed
+                try await lab.service("mb-root", replicas: 3, "--publish", "8080:80")
+                let running = try await lab.converged("mb-root", 3)
+                kill(try #require(try await lab.status()["n3"]?.pid), SIGKILL)
+                try await lab.manager("swarm", "ca", "--rotate", "--detach")
+                let after = try await lab.manager("swarm", "ca").trimmed
+                #expect(after != before && after.hasPrefix("-----BEGIN CERTIFICATE-----"))
+                try await Self.roots(lab, ["n1": after, "n2": after, "n3": before])
+                let again = try await lab.manager.attempt("swarm", "ca", "--rotate", "--detach")
+                #expect(!again.succeeded && again.err.contains("n3"), "\(again.all)")
+
+                // What it knows is the former root.
+                try await Acceptance.OnLab.Mesh.startDaemon("n3", lab)
+                try await Self.roots(lab, ["n1": after, "n2": after, "n3": after])
+                // And this time the command line waits itself until all have it.
+                try await lab.manager("swarm", "ca", "--rotate", "--quiet")
+                let last = try await lab.manager("swarm", "ca").trimmed
+                #expect(last != after)
+                try await Self.roots(lab, ["n1": last, "n2": last, "n3": last])
+                try await Self.nodes(lab, ["n1": "Ready", "n2": "Ready", "n3": "Ready"])
+                #expect(try await lab.converged("mb-root", 3) == running)
+
+                try await lab.docker("n3")("swarm", "leave")
+                let refused = try await lab.docker("n3").attempt(
+                    "swarm", "join", "--token", old, "\(lab.address("n1")):2377")
+                #expect(!refused.succeeded, "\(refused.all)")
+                let token = try await lab.manager("swarm", "join-token", "--quiet", "worker").trimmed
+                try await lab.docker("n3")("swarm", "join", "--token", token, "\(lab.address("n1")):2377")
+                try await Self.nodes(lab, ["n1": "Ready", "n2": "Ready", "n3": "Ready"])
+            }
+        }
+
         @Test func `a node that leaves takes everything of ours with it, and its tasks run elsewhere`() async throws {
             try await Lab.with { lab in
                 try await lab.service("mb-leave", replicas: 3, "--publish", "8080:80")
@@ -79,6 +135,19 @@ extension Acceptance.OnLab {
                 let token = try await lab.manager("swarm", "join-token", "--quiet", "worker").trimmed
                 try await lab.docker("n3")("swarm", "join", "--token", token, "\(lab.address("n1")):2377")
                 try await Self.nodes(lab, ["n1": "Ready", "n2": "Ready", "n3": "Ready"])
+            }
+        }
+
+        /// Waits until the nodes have certificates of these roots.
+        static func roots(_ lab: Lab, _ wanted: [String: String]) async throws {
+            try await eventually("each node to have a certificate of its root") { () -> Bool? in
+                for (node, root) in wanted {
+                    let format = "{{.Description.TLSInfo.TrustRoot}}"
+                    guard try await lab.manager("node", "inspect", "--format", format, node).trimmed == root else {
+                        return nil
+                    }
+                }
+                return true
             }
         }
 

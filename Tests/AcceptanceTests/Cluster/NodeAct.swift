@@ -82,6 +82,7 @@ struct NodeAct: Sendable, CustomStringConvertible {
         NodeAct(script: "ip link set cw-vxlan down"),
         NodeAct(script: "ip link set cw-vxlan mtu 1280"),
         NodeAct(script: "ip link set cw-vxlan down; ip link set cw-vxlan address 02:00:00:00:00:98"),
+        NodeAct(script: "ip link set cw-vxlan down; ip link set cw-vxlan name renamed"),
         NodeAct(script: "ip address flush dev cw-vxlan"),
         // Ours may be back before another can take its name.
         NodeAct(

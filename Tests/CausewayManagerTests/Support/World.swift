@@ -21,13 +21,21 @@ struct Seeded: RandomNumberGenerator {
 
 /// Time and names that only the test moves.
 final class Script: Sendable {
-    private let state = Mutex((now: Timestamp(seconds: 1_800_000_000), ids: 0))
+    private let state = Mutex((now: Timestamp(seconds: 1_800_000_000), ids: 0, roots: 0))
 
     var now: Timestamp { state.withLock { $0.now } }
 
     func advance(_ duration: Nanoseconds) { state.withLock { $0.now = $0.now.advanced(by: duration) } }
 
     func advance(to moment: Timestamp) { state.withLock { $0.now = max($0.now, moment) } }
+
+    /// Nothing for the first root certificate, then numbers.
+    func newRoot() -> String {
+        state.withLock { state in
+            state.roots += 1
+            return state.roots == 1 ? "" : "\(state.roots)"
+        }
+    }
 
     func newID() -> String {
         state.withLock { state in
@@ -65,10 +73,12 @@ final class World: @unchecked Sendable {
                         engineVersion: "20.10")
                 },
                 makeIdentity: { _ in
-                    ClusterIdentity(
-                        caCertificate: "cert", caKey: "key", workerToken: "w", managerToken: "m",
-                        globalID: 0x11_2233_4455)
+                    let root = script.newRoot()
+                    return ClusterIdentity(
+                        caCertificate: "cert\(root)", caKey: "key\(root)", workerToken: "w\(root)",
+                        managerToken: "m\(root)", globalID: 0x11_2233_4455)
                 },
+                crossSign: { new, former, key, _ in "\(new) by \(former) with \(key)" },
                 newToken: { _ in "SWMTKN-\(script.newID())" }, hostRoutes: { routes },
                 defaultAddress: { text in
                     guard let address = text.isEmpty ? IPAddress("192.0.2.1") : IPAddress(text) else {

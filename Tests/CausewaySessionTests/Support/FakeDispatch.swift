@@ -25,6 +25,10 @@ actor FakeDispatch: NodeDispatch {
     private var refusal: SwarmError?
     private var isRenewing = true
     private nonisolated let heartbeatPeriod: Nanoseconds
+    /// The root that replaces the first one.
+    private var replacement: CertificateAuthority?
+    private var rotation: Swarm.RootRotation?
+    private(set) var certified: [Swarm.ID: String] = [:]
 
     init(at now: Timestamp, heartbeatPeriod: Nanoseconds) throws {
         var generator = SystemRandomNumberGenerator()
@@ -55,9 +59,27 @@ actor FakeDispatch: NodeDispatch {
     /// Gives no member another certificate from now on.
     func stopRenewing() { isRenewing = false }
 
+    /// Begins a rotation of the root; returns the new one, PEM.
+    func rotate(at now: Timestamp) throws -> String {
+        var generator = SystemRandomNumberGenerator()
+        let new = try CertificateAuthority(at: now, using: &generator)
+        rotation = Swarm.RootRotation(
+            formerCertificate: authority.certificate,
+            crossSigned: try authority.crossSign(new.certificate, at: now, using: &generator))
+        replacement = new
+        return new.certificate
+    }
+
+    /// Nobody has a certificate of the first root any more.
+    func endRotation() { rotation = nil }
+
     // MARK: NodeDispatch
 
-    func rootCertificate() async throws(SwarmError) -> String { authority.certificate }
+    func roots() async throws(SwarmError) -> Swarm.Roots {
+        Swarm.Roots(certificate: (replacement ?? authority).certificate, rotation: rotation)
+    }
+
+    func certified(_ nodeID: Swarm.ID, by root: String) async throws(SwarmError) { certified[nodeID] = root }
 
     func admit(_ request: JoinRequest) async throws(SwarmError) -> Admission {
         let role: Swarm.Node.Role
@@ -79,8 +101,8 @@ actor FakeDispatch: NodeDispatch {
     private func admission(_ nodeID: Swarm.ID) throws(SwarmError) -> Admission {
         guard let role = members[nodeID] else { throw SwarmError(.notFound, "node \(nodeID) is not of this swarm") }
         return Admission(
-            nodeID: nodeID, role: role, clusterID: clusterID, caCertificate: authority.certificate,
-            caKey: authority.key, validity: validity)
+            nodeID: nodeID, role: role, clusterID: clusterID, caCertificate: (replacement ?? authority).certificate,
+            caKey: (replacement ?? authority).key, validity: validity, rotation: rotation)
     }
 
     func open(_ hello: NodeHello, from nodeID: Swarm.ID) async throws(SwarmError) -> NodeSessionGrant {

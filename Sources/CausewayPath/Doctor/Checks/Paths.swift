@@ -57,7 +57,8 @@ struct ClosedPortCheck: Check {
                     .fault, "\(way.what): \(verdict.text) in \(verdict.place.heading)",
                     [
                         Evidence(
-                            .socket, own.isEmpty ? "no socket at all" : own.joined(separator: ", "), at: verdict.place,
+                            .socket, own.isEmpty ? "no socket listens at all" : own.joined(separator: ", "),
+                            at: verdict.place,
                             owner: way.service.map { "service \($0)" } ?? verdict.place.title)
                     ],
                     remedy: .advice(
@@ -67,7 +68,8 @@ struct ClosedPortCheck: Check {
 
     private func sockets(_ patient: Patient, _ place: Place) -> [String] {
         guard let at = patient.all.first(where: { patient.place($0) == place }) else { return [] }
-        return patient.world[at].sockets.map {
+        // The name server's is everywhere, and says nothing.
+        return patient.world[at].sockets.filter { $0.address != IPAddress("127.0.0.11") }.map {
             "\($0.protocol.rawValue) \(Packet.endpoint($0.address, $0.port))\($0.processName.map { " \($0)" } ?? "")"
         }
     }
