@@ -183,7 +183,7 @@ struct LegBuilder {
             hops[rewriter].after = seen
             let text = isDestination ? "dnat to \(seen.destinationText)" : "snat to \(seen.sourceText)"
             hops[rewriter].action = text
-            hops[rewriter].owner = isDestination ? world.owner(of: seen.destination)?.name : nil
+            hops[rewriter].owner = isDestination ? world.owner(of: seen.destination, at: run.position)?.name : nil
             return
         }
         var stage = Stage(.conntrack, "conntrack")

@@ -124,7 +124,7 @@ struct HopSignature: Hashable, Sendable {
 
     private init?(_ hop: Hop, isInTunnel: Bool) {
         switch hop.stage.kind {
-        case .socket, .route, .neighbor: return nil
+        case .socket, .route, .neighbor, .balancer: return nil
         case .deviceIn: kind = .deviceIn
         case .deviceOut, .cross: kind = .deviceOut
         case .bridge: kind = .bridge
