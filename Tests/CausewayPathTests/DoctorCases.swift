@@ -123,7 +123,8 @@ struct DoctorCase: Sendable, CustomStringConvertible {
             }
         },
         DoctorCase(
-            "open-beyond-firewall", "INPUT drops", says: "8080/tcp at 192.0.2.2", shows: "INPUT", owner: "a bare policy"
+            "open-beyond-firewall", "INPUT drops", says: "192.0.2.2 can be reached although", shows: "INPUT",
+            owner: "a bare policy"
         ) {
             $0.addFilter(IPTables.Chain(name: "INPUT", policy: "DROP"))
         },
