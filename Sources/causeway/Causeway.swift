@@ -27,7 +27,8 @@ struct Causeway: AsyncParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            PathCommand.self, DoctorCommand.self, ExposureCommand.self, PlanCommand.self, SnapshotCommand.self, PreflightCommand.self,
+            PathCommand.self, DoctorCommand.self, ExposureCommand.self, PlanCommand.self, SnapshotCommand.self,
+            PreflightCommand.self,
             LabCommand.self,
         ])
 }

@@ -11,7 +11,9 @@ enum RecordingFolder {
     /// The folder's files by their path in it; `nil` when it is no folder.
     static func files(_ path: String) throws(Failure) -> [String: [UInt8]]? {
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { return nil }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+            return nil
+        }
         let names = try names(in: path)
         guard Recording.isRecording(names) else {
             throw Failure(
@@ -31,7 +33,8 @@ enum RecordingFolder {
             guard size <= largestFile, total <= largestFolder else {
                 throw Failure(
                     what: "the recording '\(path)' is too large",
-                    cause: "\(name) has \(size) bytes; the limit is \(largestFile), and \(largestFolder) for all", remedy: "")
+                    cause: "\(name) has \(size) bytes; the limit is \(largestFile), and \(largestFolder) for all",
+                    remedy: "")
             }
             guard let data = FileManager.default.contents(atPath: file) else {
                 throw Failure(what: "cannot read '\(file)'", cause: "it is there, but not for this user", remedy: "")
