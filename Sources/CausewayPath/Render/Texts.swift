@@ -81,5 +81,5 @@ extension Place {
     }
 
     /// The heading, and the namespace's own name where it says more.
-    var longHeading: String { namespace == title || namespace == kind.rawValue ? heading : "\(heading) (\(namespace))" }
+    package var longHeading: String { namespace == title || namespace == kind.rawValue ? heading : "\(heading) (\(namespace))" }
 }
