@@ -33,10 +33,10 @@ extension Acceptance.InLab {
             let diagnosis = await Result { try await diagnose(both: fault.needsBoth) }
             let undone = await Result { try await lab.shell("n1", fault.undo) }
             kill(daemon, SIGCONT)
-            _ = try planted.get()
-            _ = try undone.get()
             try await lab.plansBecomeEmpty()
-            let found = try diagnosis.get()
+            guard case .success(let found) = diagnosis, case .success = planted, case .success = undone else {
+                return (false, "planted: \(planted), looked: \(diagnosis), undone: \(undone)")
+            }
             return (
                 found.findings.contains { $0.result.check == fault.check && matches($0.finding, fault) }, found.text()
             )

@@ -124,8 +124,8 @@ struct DoctorTown: Sendable {
                 """
                 nft 'add table ip mine; add chain ip mine steal { type nat hook prerouting priority -101; }'
                 nft 'add rule ip mine steal tcp dport 8080 redirect to :9999'
-                busybox httpd -p 9999
-                """, undo: "nft delete table ip mine; kill $(pgrep -f 'busybox httpd -p 9999')",
+                busybox httpd -f -p 9999 >/dev/null 2>&1 & echo $! >/run/causeway-doctor-httpd
+                """, undo: "nft delete table ip mine; kill $(cat /run/causeway-doctor-httpd)",
                 says: "is answered by host n1", owner: "somebody's own rule"),
             PlantedFault(
                 "open-beyond-firewall",
