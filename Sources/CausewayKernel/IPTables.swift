@@ -35,11 +35,14 @@ package enum IPTables {
         package var matches: [Match]
         /// `-j` or `-g`; `nil` when the rule only counts.
         package var target: Target?
+        /// Absent where the listing has none, and in earlier snapshots.
+        package var counters: RuleCounters?
 
-        package init(text: String, matches: [Match], target: Target?) {
+        package init(text: String, matches: [Match], target: Target?, counters: RuleCounters? = nil) {
             self.text = text
             self.matches = matches
             self.target = target
+            self.counters = counters
         }
     }
 
@@ -81,5 +84,16 @@ package enum IPTables {
         case reject(with: String)
         case log
         case unknown(String)
+    }
+}
+
+/// How often a rule was met since it was made.
+package struct RuleCounters: Hashable, Codable, Sendable {
+    package var packets: UInt64
+    package var bytes: UInt64
+
+    package init(packets: UInt64, bytes: UInt64) {
+        self.packets = packets
+        self.bytes = bytes
     }
 }

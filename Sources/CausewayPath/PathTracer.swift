@@ -57,10 +57,9 @@ package struct PathTracer: Sendable {
             walk.hops[0].before.source = asked.source
         }
         let outward = Trace.Leg(packet: asked, hops: walk.hops, verdict: verdict)
-        guard isReturning, let reply = reply(to: asked, walk, verdict) else {
-            return Trace(outward: outward, reply: nil)
-        }
-        return Trace(outward: outward, reply: reply)
+        var trace = Trace(outward: outward, reply: isReturning ? reply(to: asked, walk, verdict) : nil)
+        trace.remarks = Remarks(world).about(asked, verdict)
+        return trace
     }
 
     private func position(of entry: Entry) throws(PathError) -> Walk.Position {

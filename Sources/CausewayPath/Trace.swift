@@ -1,3 +1,4 @@
+import CausewayKernel
 import CausewayModel
 
 /// The way of one packet, and of its answer if asked for.
@@ -16,6 +17,8 @@ package struct Trace: Hashable, Codable, Sendable {
     /// `nil` when it was not asked for, or when nothing answers.
     package var reply: Leg?
     package var counts: Counts
+    /// What lies behind the end, where that is known: a sentence each.
+    package var remarks: [String] = []
 
     package init(outward: Leg, reply: Leg?) {
         self.outward = outward
@@ -86,6 +89,8 @@ package struct Place: Hashable, Codable, Sendable {
     package var host: String?
     /// Whether an ordinary tool shows that the namespace exists: `ip netns` does, or it is the host's own.
     package var isListed = true
+    /// Where the namespace is mounted, or a process that lives in it: for commands to show.
+    package var path = ""
 
     package enum Kind: String, Hashable, Codable, Sendable {
         case host, task, container, other
@@ -140,6 +145,8 @@ package struct ActedRule: Hashable, Codable, Sendable {
     package var chain: String
     package var text: String
     package var comment: String?
+    /// What the rule has counted, where it counts.
+    package var counters: RuleCounters?
 }
 
 /// One outcome that a balancing decision can have.

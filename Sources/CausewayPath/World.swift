@@ -133,7 +133,9 @@ struct World: Sendable {
         let identity = identity(position)
         let name = hosts.count > 1 ? hosts[homes[position]].name : nil
         func place(_ title: String, _ kind: Place.Kind, _ host: String?) -> Place {
-            Place(namespace: space.name, title: title, kind: kind, host: host, isListed: isListed(position))
+            Place(
+                namespace: space.name, title: title, kind: kind, host: host, isListed: isListed(position),
+                path: space.path)
         }
         if let host = hosts.first(where: { $0.position == position }) { return place(host.name, .host, name) }
         if let task = identity.task { return place(task, .task, name) }

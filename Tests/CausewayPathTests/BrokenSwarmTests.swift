@@ -127,7 +127,8 @@ import Testing
             let at = space.iptables.firstIndex { $0.name == "mangle" }!
             let chain = space.iptables[at].chains.firstIndex { $0.name == "PREROUTING" }!
             space.iptables[at].chains[chain].rules.insert(
-                IPTables.Rule(text: "-m quota --quota 3 -j DROP", matches: [.unknown("-m quota --quota 3")], target: .drop),
+                IPTables.Rule(
+                    text: "-m quota --quota 3 -j DROP", matches: [.unknown("-m quota --quota 3")], target: .drop),
                 at: 0)
         }
 

@@ -162,7 +162,8 @@ struct PredictedSighting: Hashable, CustomStringConvertible {
                 let dot = text.lastIndex(of: ".")!
                 return (text[..<dot], text[text.index(after: dot)...])
             }
-            let outer = words.count == 6
+            let outer =
+                words.count == 6
                 ? "\(place(words[1]).0) > \(place(words[3]).0):\(place(words[3]).1) \(words[5])" : nil
             return PredictedSighting(
                 place: places[one.ns] ?? one.ns, device: one.dev, isIn: one.dir != "Out", source: one.src,

@@ -6,14 +6,17 @@ import Testing
 
 /// The walk against captures on a real Docker Swarm: hop for hop, device by device.
 @Suite struct RecordedSwarmTests {
-    /// Another cluster: other names, addresses, numbers, ports and devices. Nothing of the first may be in the code.
+    /// Another cluster: other names, addresses, numbers, ports and devices.
+    ///
+    /// Nothing of the first may be in the code.
     static let other: [(String, String)] = [
         ("10.0.0.", "172.31.200."), ("10.0.1.", "10.99.7."), ("192.168.77.", "198.51.100."),
         ("172.18.", "172.29."), ("02:42:0a:00:00:", "02:42:ac:1f:c8:"), ("02:42:0a:00:01:", "02:42:0a:63:07:"),
         ("0A0000", "AC1FC8"), ("0A0001", "0A6307"), ("hosta", "amsterdam"), ("hostb", "brno"),
         ("\"web", "\"shop"), ("/web.", "/shop."), ("web", "shop"), ("4096", "70001"), ("4097", "70002"),
         ("0x104/", "0x1f7/"), ("FWM  00000104", "FWM  000001F7"), ("260", "503"), ("8080", "9443"), ("4789", "4790"),
-        ("veth7d12a6c", "vethfeedbee"), ("vxlan0", "vxl-a"), ("\"br0\"", "\"bridge7\""), ("docker_gwbridge", "gw-bridge"),
+        ("veth7d12a6c", "vethfeedbee"), ("vxlan0", "vxl-a"), ("\"br0\"", "\"bridge7\""),
+        ("docker_gwbridge", "gw-bridge"),
         ("4zh0gkbiba", "zzzzzzzzzz"), ("0wqu25uvv", "yyyyyyyyy"),
     ]
 

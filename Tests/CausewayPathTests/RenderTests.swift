@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    private struct TextBox {
+    struct TextBox {
         var text: String
         var left: Double
         var right: Double
@@ -104,7 +104,7 @@ import Testing
     }
 
     /// The upright texts of a picture, as wide as their characters.
-    private static func texts(_ picture: String) -> [TextBox] {
+    static func texts(_ picture: String) -> [TextBox] {
         let pattern = /<text x="([-0-9.]+)" y="([-0-9.]+)"(?: text-anchor="(\w+)")? class="([^"]*)">([^<]*)</
         return picture.matches(of: pattern).compactMap { match in
             guard let x = Double(match.1), let y = Double(match.2) else { return nil }

@@ -28,17 +28,28 @@ extension IPTables.Table {
     /// `[12:3456] -A CHAIN RULE`.
     private mutating func append(_ line: Substring, _ family: IPFamily) {
         var text = line
+        var counters: RuleCounters?
         if text.first == "[", let end = text.firstIndex(of: "]") {
+            counters = Self.counters(text[text.index(after: text.startIndex)..<end])
             text = text[text.index(after: end)...].drop { $0 == " " }
         }
         let words = text.split(separator: " ", maxSplits: 2).map(String.init)
         guard words.count >= 2, words[0] == "-A" else { return }
-        let rule = RuleReader.read(words.count == 3 ? words[2] : "", family: family)
+        var rule = RuleReader.read(words.count == 3 ? words[2] : "", family: family)
+        rule.counters = counters
         if let index = chains.firstIndex(where: { $0.name == words[1] }) {
             chains[index].rules.append(rule)
         } else {
             chains.append(IPTables.Chain(name: words[1], rules: [rule]))
         }
+    }
+}
+
+extension IPTables.Table {
+    /// `12:3456`.
+    private static func counters(_ text: Substring) -> RuleCounters? {
+        let numbers = text.split(separator: ":").compactMap { UInt64($0) }
+        return numbers.count == 2 ? RuleCounters(packets: numbers[0], bytes: numbers[1]) : nil
     }
 }
 

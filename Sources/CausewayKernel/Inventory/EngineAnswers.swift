@@ -2,11 +2,11 @@ import CausewayModel
 
 /// What an engine's API answered, byte for byte; what was not asked or not answered is absent.
 package struct EngineAnswers: Sendable {
-    /// `GET /info`
+    /// Of `GET /info`.
     package var info: [UInt8]?
-    /// `GET /networks/ID?verbose=true`, each alone or in a list.
+    /// Of `GET /networks/ID?verbose=true`, each alone or in a list.
     package var networks: [[UInt8]] = []
-    /// `GET /services`, `/tasks`, `/nodes`: a manager's alone.
+    /// Of `GET /services`, `/tasks` and `/nodes`: a manager's alone.
     package var services: [UInt8]?
     package var tasks: [UInt8]?
     package var nodes: [UInt8]?

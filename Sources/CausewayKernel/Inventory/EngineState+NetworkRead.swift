@@ -17,7 +17,8 @@ extension EngineState.Network {
             options: options,
             peers: (json["Peers"]?.array ?? []).compactMap { $0["IP"]?.string.flatMap { IPAddress($0) } },
             endpoints: (json["Containers"]?.members ?? []).map { EngineState.Endpoint(id: $0.key, json: $0.value) },
-            services: (json["Services"]?.members ?? []).map { EngineState.NetworkService(name: $0.key, json: $0.value) })
+            services: (json["Services"]?.members ?? []).map { EngineState.NetworkService(name: $0.key, json: $0.value) }
+        )
     }
 }
 

@@ -21,10 +21,13 @@ struct NamespaceRecording {
         state.addresses = try rtnl.addresses()
         state.routes = try rtnl.routes()
         state.rules = try rtnl.rules()
-        state.neighbors = try rtnl.neighbors()
+        (state.neighbors, state.unanswered) = try rtnl.neighbors()
+        state.hasIPVS = files.hasIPVS
+        state.isInhabited = try files.json(place.file("meta.json"))?["inhabited"].map { $0.isTrue }
         (state.forwarding, state.stations) = try rtnl.forwarding()
         try readTables(&state)
         try readBalancers(&state)
+        if let text = text("offload.txt") { Self.readOffloads(text, &state) }
         if let text = text("ss.txt") { state.sockets = SocketListing.read(text) }
         if let text = text("sysctl.txt") { state.sysctls = Self.sysctls(text) }
         return state
@@ -76,6 +79,15 @@ struct NamespaceRecording {
         let (services, unread) = IPVS.read(save: text)
         state.ipvs = services
         gaps += unread.map { "ipvsadm's line '\($0)' is not understood" }
+    }
+
+    /// `vxlan0 on`.
+    private static func readOffloads(_ text: String, _ state: inout NamespaceState) {
+        for words in text.split(whereSeparator: \.isNewline).map({ $0.split(separator: " ") }) where words.count == 2 {
+            for at in state.links.indices where state.links[at].link.name == words[0] {
+                state.links[at].link.checksumOffload = words[1] == "on"
+            }
+        }
     }
 
     /// `net.ipv4.ip_forward = 1`.

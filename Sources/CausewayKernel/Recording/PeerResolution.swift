@@ -21,12 +21,17 @@ struct PeerResolution {
             states[position].links[offset].tunnel?.underlay = host
         }
         guard link.peerNamespace == 0, let index = link.peerIndex else { return }
-        let found = states.first { other in
-            other.links.contains { end in
-                end.index == index && end.peerIndex == link.index && end.peerNamespace == states[position].inode
+        func ends(_ number: UInt64) -> [NamespaceState] {
+            states.filter { other in
+                other.inode != states[position].inode
+                    && other.links.contains {
+                        $0.index == index && $0.peerIndex == link.index && $0.peerNamespace == number
+                    }
             }
         }
-        if let found {
+        // One that names this namespace is the other end; else the only one that could be.
+        let others = ends(0)
+        if let found = ends(states[position].inode).first ?? (others.count == 1 ? others[0] : nil) {
             states[position].links[offset].peerNamespace = found.inode
         } else {
             // A pair into a namespace that was not recorded is like a card.

@@ -48,6 +48,14 @@ package struct Recording: Sendable {
 
     // MARK: files
 
+    /// Whether the kernel has IPVS: a recipe always asks for it; `nil` where nobody may have asked.
+    var hasIPVS: Bool? {
+        if files.keys.contains(where: { $0.hasSuffix("/proc-ip_vs.txt") || $0.hasSuffix("/ipvsadm-S.txt") }) {
+            return true
+        }
+        return files["taken.txt"] == nil ? nil : false
+    }
+
     func text(_ path: String) -> String? { files[path].map { String(decoding: $0, as: UTF8.self) } }
 
     /// `nil` for a file that is absent or empty.
@@ -96,12 +104,14 @@ package struct Recording: Sendable {
         let lines = text.split(whereSeparator: \.isNewline).map { $0.split(separator: " ").map(String.init) }
             .filter { !$0.isEmpty }
         guard lines.count <= Self.mostNamespaces else {
-            throw RecordingError(file: Self.index, why: "\(lines.count) namespaces; the limit is \(Self.mostNamespaces)")
+            throw RecordingError(
+                file: Self.index, why: "\(lines.count) namespaces; the limit is \(Self.mostNamespaces)")
         }
         var places: [Place] = []
         for (number, words) in lines.enumerated() {
             guard words.count >= 2 else {
-                throw RecordingError(file: Self.index, why: "line \(number + 1) has no folder: a name and a folder are asked for")
+                throw RecordingError(
+                    file: Self.index, why: "line \(number + 1) has no folder: a name and a folder are asked for")
             }
             places.append(try place(words, number: UInt64(number) + 1))
         }
@@ -121,7 +131,8 @@ package struct Recording: Sendable {
             folder: words[1], inode: number)
         guard files[place.file("link.json")] != nil else {
             throw RecordingError(
-                file: place.file("link.json"), why: "the file is missing, so nothing is known of the namespace \(words[0])")
+                file: place.file("link.json"),
+                why: "the file is missing, so nothing is known of the namespace \(words[0])")
         }
         let meta = try json(place.file("meta.json"))
         place.inode = meta?["inode"]?.unsigned ?? number

@@ -89,15 +89,22 @@ struct RtnlRecording {
         }
     }
 
-    func neighbors() throws(RecordingError) -> [NamespaceState.Neighbor] {
-        try files.list(place.file("neigh.json")).compactMap { item in
-            guard let link = item["dev"]?.string, let destination = item["dst"]?.string.flatMap({ IPAddress($0) }),
-                let address = item["lladdr"]?.string.flatMap({ MACAddress($0) })
-            else { return nil }
-            return NamespaceState.Neighbor(
-                neighbor: Rtnl.Neighbor(link: link, destination: destination, address: address),
-                state: item["state"]?.array?.first?.string?.lowercased() ?? "none")
+    /// Those that said who they are, and those that did not.
+    func neighbors() throws(RecordingError) -> ([NamespaceState.Neighbor], [NamespaceState.Unanswered]) {
+        var known: [NamespaceState.Neighbor] = []
+        var unanswered: [NamespaceState.Unanswered] = []
+        for item in try files.list(place.file("neigh.json")) where item["proxy"] == nil {
+            guard let link = item["dev"]?.string, let destination = item["dst"]?.string.flatMap({ IPAddress($0) })
+            else { continue }
+            let state = item["state"]?.array?.first?.string?.lowercased() ?? "none"
+            if let address = item["lladdr"]?.string.flatMap({ MACAddress($0) }) {
+                let neighbor = Rtnl.Neighbor(link: link, destination: destination, address: address)
+                known.append(NamespaceState.Neighbor(neighbor: neighbor, state: state))
+            } else if ["incomplete", "failed"].contains(state) {
+                unanswered.append(NamespaceState.Unanswered(link: link, destination: destination, state: state))
+            }
         }
+        return (known, unanswered)
     }
 
     /// Entries of VXLAN links themselves, and those of the bridges above.

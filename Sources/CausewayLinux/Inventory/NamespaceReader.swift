@@ -196,7 +196,7 @@ struct NamespaceReader {
             return gap("there are rules of \(base), and no program \(base)-save to read them: install iptables")
         }
         do throws(KernelError) {
-            let output = try Command([tool]).run()
+            let output = try Command([tool, "-c"]).run()
             guard output.status == 0 else { return gap("\(tool) ended with status \(output.status): \(output.errors)") }
             state.iptables += IPTables.Table.read(save: output.output, family: family)
         } catch {

@@ -66,7 +66,7 @@ struct IPTablesEvaluator: Sendable {
         let comment = rule.matches.lazy.compactMap { match -> String? in
             if case .comment(let text) = match { text } else { nil }
         }.first
-        record.acted.append(ActedRule(chain: chain, text: rule.text, comment: comment))
+        record.acted.append(ActedRule(chain: chain, text: rule.text, comment: comment, counters: rule.counters))
     }
 
     /// What a target does; `nil` when the packet goes on with the next rule.

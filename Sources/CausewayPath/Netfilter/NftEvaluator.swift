@@ -107,7 +107,15 @@ struct NftEvaluator: Sendable {
     }
 
     private mutating func note(_ rule: Nft.Rule, _ chain: String) {
-        record.acted.append(ActedRule(chain: chain, text: RuleText.of(rule), comment: rule.comment))
+        let counters = rule.expressions.lazy.compactMap { expression -> RuleCounters? in
+            if case .counter(let packets, let bytes) = expression {
+                RuleCounters(packets: packets, bytes: bytes)
+            } else {
+                nil
+            }
+        }.first
+        record.acted.append(
+            ActedRule(chain: chain, text: RuleText.of(rule), comment: rule.comment, counters: counters))
     }
 
     /// Whether a rule that holds something unknown could do anything to this packet.

@@ -166,8 +166,10 @@ struct Directory: Sendable {
 
     /// The one on a network of the asker's, if there is one.
     func virtualIP(of service: String, _ family: IPFamily, from asker: Int? = nil) -> IPAddress? {
-        let own = virtualIPs.map { vip in (vip.address, vip.service == service || vip.targets.contains { self.service(of: $0) == service }) }
-            .filter { $0.1 && $0.0.family == family }.map(\.0)
+        let own = virtualIPs.map { vip in
+            (vip.address, vip.service == service || vip.targets.contains { self.service(of: $0) == service })
+        }
+        .filter { $0.1 && $0.0.family == family }.map(\.0)
         let near = asker.flatMap { asker in own.first { isOnLink($0, at: asker) } }
         return near ?? own.first
     }

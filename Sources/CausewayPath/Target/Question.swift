@@ -120,7 +120,9 @@ private struct Resolver {
         guard case .v4(let last)? = subnet?.last else { return anybody }
         // The highest address that nobody here has; the very last one is for all.
         let free = (1..<8).lazy.map { IPAddress.v4(IPv4Address(rawValue: last.rawValue - $0)) }
-            .first { address in !world.inventory.namespaces.contains { $0.addresses.contains { $0.address.address == address } } }
+            .first { address in
+                !world.inventory.namespaces.contains { $0.addresses.contains { $0.address.address == address } }
+            }
         return free ?? anybody
     }
 
@@ -212,7 +214,8 @@ private struct Resolver {
         let ports = directory.ports(of: text).filter {
             question.transport == nil || $0.transport == question.transport
         }
-        if case .namespace(let at) = origin, !world.isHost(at), let vip = directory.virtualIP(of: text, question.family, from: at)
+        if case .namespace(let at) = origin, !world.isHost(at),
+            let vip = directory.virtualIP(of: text, question.family, from: at)
         {
             let port =
                 port ?? directory.targetPort(of: text) ?? ports.first?.targets.first?.port ?? listeningPort(of: text)

@@ -22,7 +22,9 @@ extension Walk {
         guard !isBalanced, packet.transport.hasPorts, let service = service(at) else { return nil }
         // tcp_conn_schedule: only a connection's first packet is scheduled.
         guard packet.transport != .tcp || packet.flags == .syn else { return nil }
-        let usable = service.destinations.filter { $0.weight > 0 }.sorted { ($0.address, $0.port) < ($1.address, $1.port) }
+        let usable = service.destinations.filter { $0.weight > 0 }.sorted {
+            ($0.address, $0.port) < ($1.address, $1.port)
+        }
         guard !usable.isEmpty else { return noDestination(at, hook, service) }
         let isFirst = hops.allSatisfy { $0.candidates.isEmpty }
         let chosen = usable[isFirst && usable.indices.contains(choice) ? choice : 0]
@@ -71,7 +73,8 @@ extension Walk {
         let isEven = service.scheduler == "rr"
         let port = destination.port == 0 ? packet.destinationPort : destination.port
         return Candidate(
-            target: Packet.endpoint(destination.address, port), owner: world.owner(of: destination.address, at: at)?.name,
+            target: Packet.endpoint(destination.address, port),
+            owner: world.owner(of: destination.address, at: at)?.name,
             slots: isEven ? 1 : Int(destination.weight),
             total: isEven ? all.count : all.reduce(0) { $0 + Int($1.weight) }, isChosen: isChosen)
     }

@@ -103,7 +103,9 @@ extension Walk {
         guard var hop = hops.popLast() else { return }
         if before != packet { hop.after = packet }
         if translation.kind == .masquerade { hop.action = "masquerade as \(packet.source)" }
-        if hop.owner == nil, let address = translation.address { hop.owner = world.owner(of: address, at: present)?.name }
+        if hop.owner == nil, let address = translation.address {
+            hop.owner = world.owner(of: address, at: present)?.name
+        }
         hops.append(hop)
     }
 

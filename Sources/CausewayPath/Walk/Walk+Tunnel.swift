@@ -35,7 +35,8 @@ extension Walk {
                 at, "no forwarding entry of \(name) says behind which host \(target) is", .noRemote)
         }
         guard let outside = underlay(link, at) else {
-            let text = "into the tunnel \(name) (VXLAN \(identifier)), whose outer packets travel in a namespace that was not read"
+            let text =
+                "into the tunnel \(name) (VXLAN \(identifier)), whose outer packets travel in a namespace that was not read"
             return .end(Verdict(.sent, world.place(at), text))
         }
         let before = packet
@@ -92,7 +93,9 @@ extension Walk {
         }
         let found = devices.first { $0.identifier == inner.networkIdentifier && $0.link.link.isUp }
         guard let (inside, device, _) = found else {
-            let known = devices.map { "\($0.link.link.name): VXLAN \($0.identifier)\($0.link.link.isUp ? "" : ", down")" }
+            let known = devices.map {
+                "\($0.link.link.name): VXLAN \($0.identifier)\($0.link.link.isUp ? "" : ", down")"
+            }
             return drop(
                 at,
                 "no VXLAN device that is up has the number \(inner.networkIdentifier) here "

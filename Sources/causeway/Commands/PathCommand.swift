@@ -6,7 +6,7 @@ import Foundation
 
 /// The command `causeway path TARGET`.
 struct PathCommand: AsyncParsableCommand {
-    enum Format: String, ExpressibleByArgument, CaseIterable { case text, svg, json }
+    enum Format: String, ExpressibleByArgument, CaseIterable { case text, svg, html, json }
 
     static let configuration = CommandConfiguration(
         commandName: "path",
@@ -40,7 +40,7 @@ struct PathCommand: AsyncParsableCommand {
     @Flag(name: .customLong("return"), help: "Walk the answer's way back as well.")
     var isReturning = false
 
-    @Option(help: "text, svg or json. Default: by the name of the output file, else text.")
+    @Option(help: "text, svg, html or json. Default: by the name of the output file, else text.")
     var format: Format?
 
     @Option(name: [.customShort("o"), .long], help: "Write to this file.")
@@ -61,7 +61,7 @@ struct PathCommand: AsyncParsableCommand {
     @Flag(name: .customShort("6"), help: "Use IPv6 where TARGET has both.")
     var isIPv6 = false
 
-    @Option(help: "Read this snapshot instead of the kernel; once for each host.")
+    @Option(help: "Read this snapshot, or folder of a recording, instead of the kernel; once for each host.")
     var input: [String] = []
 
     @Option(help: ArgumentHelp("The node that is asked. Default: the one in TARGET, else this one.", valueName: "node"))
@@ -132,6 +132,7 @@ struct PathCommand: AsyncParsableCommand {
         switch format ?? byName {
         case .text: return TextRenderer(isASCII: ascii || Self.wantsASCII).render(trace)
         case .svg: return SVGRenderer().render(trace)
+        case .html: return HTMLRenderer().render(trace)
         case .json:
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

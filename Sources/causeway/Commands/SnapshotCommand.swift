@@ -12,6 +12,10 @@ struct SnapshotCommand: AsyncParsableCommand {
             Example:
               causeway snapshot -o node-a.json
               causeway path web:8080 --input node-a.json
+              causeway snapshot --recipe | ssh root@node-b sh -s - /tmp/node-b
+
+            Where nothing may be installed, --recipe prints a shell script that writes a folder with what the host's own \
+            programs say; copied here, the folder is an --input too.
 
             The file has addresses, routes, rules, sockets and names of containers, and no packet contents.
             """)
@@ -19,7 +23,11 @@ struct SnapshotCommand: AsyncParsableCommand {
     @Option(name: [.customShort("o"), .long], help: "Write to this file instead of standard output.")
     var output: String?
 
+    @Flag(help: "Print a shell script that records a host without causeway.")
+    var recipe = false
+
     func run() async throws {
+        guard !recipe else { return try Console.write(RecordingRecipe.script, to: output) }
         let inventory = try await InventorySource.reader.read()
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

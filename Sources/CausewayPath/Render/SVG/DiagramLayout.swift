@@ -8,6 +8,7 @@ struct DiagramLayout {
         var width: Double
         /// Where both directions share the thing: the number of the reply's hop here.
         var replyNumber: Int?
+        var replyID: String?
 
         var middle: Double { x + width / 2 }
         var end: Double { x + width }
@@ -23,6 +24,8 @@ struct DiagramLayout {
     private(set) var outwardTables: [[Box]] = []
     /// By segment of the outward track, from left to right: the reply meets them from right to left.
     private(set) var replyTables: [[Box]] = []
+    /// A segment between two namespaces has tables of both.
+    private typealias Split = (here: [Diagram.Item], next: [Diagram.Item])
     private(set) var spaces: [Space] = []
     private(set) var width: Double = 0
     /// How many anchors the reply reached, from the right.
@@ -49,6 +52,7 @@ struct DiagramLayout {
         place(outward, back)
         for (index, item) in (reply?.anchors ?? []).enumerated() where index < anchors.count {
             anchors[anchors.count - 1 - index].replyNumber = item.number
+            anchors[anchors.count - 1 - index].replyID = item.id
         }
     }
 
@@ -59,6 +63,9 @@ struct DiagramLayout {
             if index == 0 || outward.anchors[index - 1].hop.place != place {
                 if index > 0 { x += Self.between }
                 spaces.append(Space(place: anchor.hop.place, x: x, end: x))
+                if index > 0 {
+                    arrive(Self.split(outward.segments[index - 1], place), Self.split(back[index - 1], place), &x)
+                }
                 // A device stands on the border; anything else well inside.
                 if anchor.role != .device { x += 24 }
             }
@@ -66,18 +73,36 @@ struct DiagramLayout {
             let shift = anchor.role == .device && spaces.last?.x == x ? -wide / 2 : 0
             anchors.append(Box(item: anchor, x: x + shift, width: wide))
             x += wide + shift
-            let upper = outward.segments[index]
-            let lower = back[index]
+            let next = index + 1 < outward.anchors.count ? outward.anchors[index + 1].hop.place : nil
+            let isLastInSpace = next != place
+            let upper = Self.here(outward.segments[index], place, next)
+            let lower = Self.here(back[index], place, next)
             let room = max(Self.total(upper), Self.total(lower))
-            let isLastInSpace =
-                index + 1 == outward.anchors.count
-                || outward.anchors[index + 1].hop.place != place
             outwardTables.append(Self.spread(upper, from: x, room: room))
             replyTables.append(Self.spread(lower, from: x, room: room))
             if room > 0 { x += room } else if !isLastInSpace { x += Self.gap }
             if isLastInSpace { endSpace(&x, anchor, hasTables: room > 0) }
         }
         width = x + Self.margin
+    }
+
+    /// Those that are in the next namespace stand in its box.
+    private static func split(_ items: [Diagram.Item], _ next: Place) -> Split {
+        (items.filter { $0.hop.place != next }, items.filter { $0.hop.place == next })
+    }
+
+    private static func here(_ items: [Diagram.Item], _ place: Place, _ next: Place?) -> [Diagram.Item] {
+        guard let next, next != place else { return items }
+        return split(items, next).here
+    }
+
+    /// The tables that are met in a namespace before anything else of it.
+    private mutating func arrive(_ upper: Split, _ lower: Split, _ x: inout Double) {
+        let room = max(Self.total(upper.next), Self.total(lower.next))
+        guard room > 0 else { return }
+        outwardTables[outwardTables.count - 1] += Self.spread(upper.next, from: x, room: room)
+        replyTables[replyTables.count - 1] += Self.spread(lower.next, from: x, room: room)
+        x += room
     }
 
     private mutating func endSpace(_ x: inout Double, _ last: Diagram.Item, hasTables: Bool) {
@@ -146,6 +171,8 @@ struct DiagramLayout {
         case .bridge: return 40
         case .socket:
             return max(76, SVGCanvas.width(Texts.shorten(item.hop.stage.name, 18), 11) + 20)
+        case .balancer:
+            return DiagramBalancer(item.hop).width
         case .table:
             return max(72, (tableLines(item.hop).map { SVGCanvas.width($0, 11) }.max() ?? 0) + 14)
         }

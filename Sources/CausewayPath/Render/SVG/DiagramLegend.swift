@@ -106,6 +106,7 @@ struct DiagramLegend {
         let place = hop.place.title
         return switch hop.stage.kind {
         case .chain: "\(place), \(hop.stage.table ?? "") \(hop.stage.name): \(hop.action)\(owner)"
+        case .balancer: "\(place), IPVS \(hop.stage.name): \(hop.action)\(owner)"
         case .conntrack: "\(place), conntrack at \(hop.stage.hook ?? ""): \(hop.action)"
         case .route: "\(place), route: \(hop.action)\(owner)"
         default: "\(place), \(hop.stage.name): \(hop.action)\(owner)"

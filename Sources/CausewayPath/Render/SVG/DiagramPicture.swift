@@ -3,25 +3,11 @@ struct DiagramPicture {
     private let layout: DiagramLayout
     private let outward: Trace.Leg
     private let reply: Trace.Leg?
+    private let row: DiagramRow
     /// Of the first leg: `out` or `back`, as the style sheet names them.
     private let style: String
-    private let labelsAbove: [Label]
-    private let labelsBelow: [Label]
-
-    /// A packet's addresses, beside the place where they come to be.
-    struct Label {
-        var x: Double
-        var text: String
-        /// 0 is next to the drawing.
-        var lane = 0
-        /// The reply's labels run to the left of their place.
-        var isLeftwards: Bool
-        /// Whether a thin line leads from the label to its place.
-        var hasLeader = true
-
-        var length: Double { SVGCanvas.width(text, 12) + 14 }
-        var range: ClosedRange<Double> { isLeftwards ? x - length...x : x...x + length }
-    }
+    private let labelsAbove: [DiagramLabels.Label]
+    private let labelsBelow: [DiagramLabels.Label]
 
     private static let tableHeight = 104.0
     private static let laneHeight = 22.0
@@ -32,19 +18,23 @@ struct DiagramPicture {
     private static let reach = 36.0
 
     /// A reply that is drawn for itself is the only leg, in its own `style`.
-    init(_ layout: DiagramLayout, outward: Trace.Leg, reply: Trace.Leg?, style: String = "out") {
-        let least = Self.replyLabels(layout, reply).map(\.range.lowerBound).min() ?? Self.margin
-        let layout = layout.shifted(by: max(0, Self.margin - least))
-        self.layout = layout
+    init(_ row: DiagramRow, outward: Trace.Leg, reply: Trace.Leg?, style: String = "out") {
+        let layout = DiagramLayout(row.outward, reply: row.reply)
+        let labels = DiagramLabels(row, outward, reply)
+        let least = labels.below(layout).map(\.range.lowerBound).min() ?? Self.margin
+        let shifted = layout.shifted(by: max(0, Self.margin - least))
+        self.layout = shifted
         self.outward = outward
-        self.reply = reply
+        // A reply that got stuck before this row has no part in it.
+        self.reply = row.reply?.anchors.isEmpty == false ? reply : nil
+        self.row = row
         self.style = style
-        labelsAbove = Self.stack(Self.outwardLabels(layout, outward))
-        labelsBelow = Self.stack(Self.replyLabels(layout, reply))
+        labelsAbove = DiagramLabels.stack(labels.above(shifted))
+        labelsBelow = DiagramLabels.stack(labels.below(shifted))
     }
 
     var width: Double {
-        max(layout.width, (labelsAbove.map(\.range.upperBound).max() ?? 0) + 20)
+        max(layout.width, ((labelsAbove + labelsBelow).map(\.range.upperBound).max() ?? 0) + 20)
     }
 
     /// Returns where the drawing ends.
@@ -64,8 +54,8 @@ struct DiagramPicture {
         tables(layout.outwardTables, upper, &canvas)
         tables(layout.replyTables, lower, &canvas)
         for box in layout.anchors where box.item.role == .device { anchor(box, upper, foot, &canvas) }
-        pipe(layout.outwardTables.joined(), upper, &canvas)
-        pipe(layout.replyTables.joined(), lower, &canvas)
+        pipe(layout.outwardTables.joined(), row.outward.anchors.first, upper, &canvas)
+        pipe(layout.replyTables.joined(), row.reply?.anchors.last, lower, &canvas)
         paths(upper, lower, &canvas)
         labels(labelsAbove, "\(style)Text", &canvas) { spaceTop - 10 - Double($0) * Self.laneHeight }
         labels(labelsBelow, "backText", &canvas) { spaceBottom + 20 + Double($0) * Self.laneHeight }
@@ -94,7 +84,7 @@ struct DiagramPicture {
         let hop = box.item.hop
         let title = "\(hop.stage.name): \(hop.action)"
         let (top, bottom) = (upper - Self.reach, lower + Self.reach)
-        canvas.titled(title) { canvas in
+        canvas.titled(title, ids: [box.item.id, box.replyID].compactMap { $0 }) { canvas in
             switch box.item.role {
             case .device:
                 canvas.rect(box.x, top, box.width, bottom - top, radius: 3, "device")
@@ -104,7 +94,7 @@ struct DiagramPicture {
                 canvas.rect(box.x, top, box.width, bottom - top, radius: 14, "bridge")
                 canvas.upwards(hop.stage.name, box.middle + 4, self.clear(upper, lower), "mono")
             case .socket: socket(box, top, bottom, self.clear(upper, lower), &canvas)
-            case .table: break
+            case .table, .balancer: break
             }
         }
         if let number = box.item.number { badge(number, box.x + 2, top + 2, &canvas) }
@@ -138,7 +128,9 @@ struct DiagramPicture {
         canvas.rect(box.x, top, box.width, bottom - top, radius: 8, "socket")
         canvas.text(
             Texts.shorten(box.item.hop.stage.name, 18), box.middle, middle, "mono bold", anchor: "middle")
-        guard let last = layout.anchors.last, last.x == box.x, let pid = outward.verdict.processID else { return }
+        guard row.isLast, let last = layout.anchors.last, last.x == box.x, let pid = outward.verdict.processID else {
+            return
+        }
         canvas.text("pid \(pid)", box.middle, middle + 15, "small", anchor: "middle")
     }
 
@@ -168,7 +160,10 @@ struct DiagramPicture {
         let lines = DiagramLayout.tableLines(hop)
         let top = y - Self.tableHeight / 2
         let rules = hop.rules.map(\.text).joined(separator: "\n")
-        canvas.titled("\(lines.joined(separator: " ")): \(hop.action)\n\(rules)") { canvas in
+        canvas.titled("\(lines.joined(separator: " ")): \(hop.action)\n\(rules)", ids: [box.item.id]) { canvas in
+            guard box.item.role != .balancer else {
+                return DiagramBalancer(hop).draw(box.x, y, Self.tableHeight, &canvas)
+            }
             canvas.rect(box.x, top, box.width, Self.tableHeight, radius: 2, hop.isPassing ? "table" : "acting")
             canvas.text(lines[0], box.middle, top + 22, "mono bold", anchor: "middle")
             canvas.text(lines[1], box.middle, y + 24, "mono", anchor: "middle")
@@ -187,21 +182,30 @@ struct DiagramPicture {
 extension DiagramPicture {
     private func paths(_ upper: Double, _ lower: Double, _ canvas: inout SVGCanvas) {
         guard let first = layout.anchors.first, let last = layout.anchors.last else { return }
-        let start = first.item.role == .device ? first.x - 50 : first.end
-        let end = layout.outwardTables.last?.last?.middle ?? (last.item.role == .device ? last.end + 34 : last.x)
-        ending(outward, from: start, to: end, upper, style, &canvas)
+        let left = first.item.role == .device ? first.x - 50 : first.end
+        let right = last.item.role == .device ? last.end + 34 : last.x
+        let end = row.isLast ? layout.outwardTables.last?.last?.middle ?? right : right
+        ending(isGood(outward, isWhole: row.isLast), from: left, to: end, upper, style, isStart: row.isFirst, &canvas)
         guard let reply else { return }
         let reached = layout.anchors.count - layout.replyReach
-        let begin = last.item.role == .socket ? last.x : last.middle
-        var goal = layout.anchors.indices.contains(reached) ? layout.anchors[reached].middle : start
+        let begin = !row.isLast ? right : last.item.role == .socket ? last.x : last.middle
+        var goal = layout.anchors.indices.contains(reached) ? layout.anchors[reached].middle : left
         if reached > 0, let table = layout.replyTables[reached - 1].first { goal = table.middle }
-        if reached == 0 { goal = first.item.role == .device ? first.x - 50 : first.end }
-        ending(reply, from: begin, to: goal, lower, "back", &canvas)
+        if reached == 0 { goal = left }
+        let isWhole = row.isFirst || reached > 0
+        ending(isGood(reply, isWhole: isWhole), from: begin, to: goal, lower, "back", isStart: false, &canvas)
     }
 
-    /// Where the packet travels inside another one.
-    private func pipe(_ boxes: some Sequence<DiagramLayout.Box>, _ y: Double, _ canvas: inout SVGCanvas) {
-        var start: Double?
+    /// What is only a part of the way goes on.
+    private func isGood(_ leg: Trace.Leg, isWhole: Bool) -> Bool {
+        !isWhole || leg.verdict.outcome == .delivered || leg.verdict.outcome == .sent
+    }
+
+    /// Where the packet travels inside another one; `first` is what stands at the row's left end.
+    private func pipe(
+        _ boxes: some Sequence<DiagramLayout.Box>, _ first: Diagram.Item?, _ y: Double, _ canvas: inout SVGCanvas
+    ) {
+        var start = first?.isCarried ?? false ? layout.anchors.first.map { $0.x - 50 } : nil
         for box in boxes.sorted(by: { $0.x < $1.x }) {
             switch (box.item.hop.stage.kind, start) {
             case (.encapsulate, nil), (.decapsulate, nil): start = box.middle
@@ -211,12 +215,13 @@ extension DiagramPicture {
             default: break
             }
         }
+        if let start, !row.isLast, let end = layout.anchors.last?.end { canvas.line(start, y, end + 30, y, "pipe") }
     }
 
     private func ending(
-        _ leg: Trace.Leg, from start: Double, to end: Double, _ y: Double, _ style: String, _ canvas: inout SVGCanvas
+        _ isGood: Bool, from start: Double, to end: Double, _ y: Double, _ style: String, isStart: Bool,
+        _ canvas: inout SVGCanvas
     ) {
-        let isGood = leg.verdict.outcome == .delivered || leg.verdict.outcome == .sent
         let ahead = end > start ? 1.0 : -1.0
         canvas.line(start, y, isGood ? end - ahead * 8 : end, y, style)
         if isGood {
@@ -228,11 +233,11 @@ extension DiagramPicture {
             canvas.line(end - 9, y - 9, end + 9, y + 9, "cross")
             canvas.line(end - 9, y + 9, end + 9, y - 9, "cross")
         }
-        if start < layout.anchors[0].x { canvas.circle(start, y, 5, style + "Fill") }
+        if isStart, start < layout.anchors[0].x { canvas.circle(start, y, 5, style + "Fill") }
     }
 
     private func labels(
-        _ labels: [Label], _ style: String, _ canvas: inout SVGCanvas, y: (Int) -> Double
+        _ labels: [DiagramLabels.Label], _ style: String, _ canvas: inout SVGCanvas, y: (Int) -> Double
     ) {
         for label in labels {
             let inset = label.isLeftwards ? label.x - 6 : label.x + 6
@@ -241,56 +246,13 @@ extension DiagramPicture {
         }
     }
 
-    private func leaders(_ labels: [Label], from edge: Double, to line: Double, _ canvas: inout SVGCanvas) {
+    private func leaders(_ labels: [DiagramLabels.Label], from edge: Double, to line: Double, _ canvas: inout SVGCanvas)
+    {
         for label in labels where label.hasLeader {
             let outer =
                 edge < line
                 ? edge - 20 - Double(label.lane) * Self.laneHeight : edge + 24 + Double(label.lane) * Self.laneHeight
             canvas.line(label.x, outer, label.x, line, "leader")
         }
-    }
-
-    private static func outwardLabels(_ layout: DiagramLayout, _ leg: Trace.Leg) -> [Label] {
-        guard let first = layout.anchors.first else { return [] }
-        let isInside = first.item.role != .device
-        let start = isInside ? (layout.spaces.first?.x ?? 0) - 6 : first.x - 50
-        var labels = [Label(x: start, text: address(leg.packet), isLeftwards: false, hasLeader: !isInside)]
-        for box in layout.outwardTables.joined() {
-            guard let after = box.item.hop.after, !after.hasSameHeader(as: box.item.hop.before) else { continue }
-            labels.append(Label(x: box.end + 9, text: address(after), isLeftwards: false))
-        }
-        return labels
-    }
-
-    private static func replyLabels(_ layout: DiagramLayout, _ leg: Trace.Leg?) -> [Label] {
-        guard let leg, let last = layout.anchors.last else { return [] }
-        let isInside = last.item.role != .device
-        let start = isInside ? (layout.spaces.last?.end ?? 0) + 6 : last.end + 40
-        var labels = [Label(x: start, text: address(leg.packet), isLeftwards: true, hasLeader: false)]
-        for box in layout.replyTables.joined().reversed() {
-            guard let after = box.item.hop.after, !after.hasSameHeader(as: box.item.hop.before) else { continue }
-            labels.append(Label(x: box.x - 9, text: address(after), isLeftwards: true))
-        }
-        // The last one stands where the reply arrives: a line to the left of it would need room outside.
-        if labels.count > 1, let first = layout.anchors.first, labels[labels.count - 1].range.lowerBound < first.x {
-            let left = first.item.role == .device ? first.x - 56 : (layout.spaces.first?.x ?? 0) - 6
-            labels[labels.count - 1] = Label(
-                x: left, text: labels[labels.count - 1].text, isLeftwards: false, hasLeader: false)
-        }
-        return labels
-    }
-
-    private static func address(_ packet: Packet) -> String { "\(packet.sourceText) > \(packet.destinationText)" }
-
-    /// Puts each label on the lowest lane on which neither it nor its leader meets another.
-    private static func stack(_ labels: [Label]) -> [Label] {
-        var placed: [Label] = []
-        for label in labels.reversed() {
-            var label = label
-            let inTheWay = placed.filter { label.range.contains($0.x) || label.range.overlaps($0.range) }
-            label.lane = (inTheWay.map(\.lane).max() ?? -1) + 1
-            placed.append(label)
-        }
-        return placed.reversed()
     }
 }

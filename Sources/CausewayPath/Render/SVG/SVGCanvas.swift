@@ -51,8 +51,8 @@ struct SVGCanvas {
     }
 
     /// What a pointer shows when it rests on what `draw` draws.
-    mutating func titled(_ title: String, _ draw: (inout SVGCanvas) -> Void) {
-        elements.append("<g><title>\(Self.escape(title))</title>")
+    mutating func titled(_ title: String, ids: [String], _ draw: (inout SVGCanvas) -> Void) {
+        elements.append("<g data-hop=\"\(ids.joined(separator: " "))\"><title>\(Self.escape(title))</title>")
         draw(&self)
         elements.append("</g>")
     }

@@ -11,17 +11,20 @@ package struct SVGRenderer: Sendable {
         var y = header(trace, &canvas)
         var width = 900.0
         if diagram.isMirrored {
-            let picture = DiagramPicture(
-                DiagramLayout(diagram.outward, reply: diagram.reply), outward: trace.outward, reply: trace.reply)
-            y = picture.draw(&canvas, top: y)
-            width = max(width, picture.width)
+            for row in DiagramRow.rows(diagram.outward, reply: diagram.reply) {
+                let picture = DiagramPicture(row, outward: trace.outward, reply: trace.reply)
+                y = picture.draw(&canvas, top: y) + (row.isLast ? 0 : 16)
+                width = max(width, picture.width)
+            }
         } else {
             // The reply goes another way: each direction is drawn for itself.
             let tracks = [(diagram.outward, "out")] + (diagram.reply.map { [($0, "back")] } ?? [])
             for ((track, style), leg) in zip(tracks, trace.legs) {
-                let picture = DiagramPicture(DiagramLayout(track, reply: nil), outward: leg, reply: nil, style: style)
-                y = picture.draw(&canvas, top: y)
-                width = max(width, picture.width)
+                for row in DiagramRow.rows(track, reply: nil) {
+                    let picture = DiagramPicture(row, outward: leg, reply: nil, style: style)
+                    y = picture.draw(&canvas, top: y) + (row.isLast ? 0 : 16)
+                    width = max(width, picture.width)
+                }
             }
         }
         y = DiagramLegend(diagram, trace, width: width).draw(&canvas, top: y + 24)
@@ -43,6 +46,10 @@ package struct SVGRenderer: Sendable {
                 canvas.text(line, 50, y, "")
                 y += 18
             }
+        }
+        for line in trace.remarks.flatMap({ Texts.wrap("why: \($0)", 120) }) {
+            canvas.text(line, 50, y, "")
+            y += 18
         }
         return y + 6
     }

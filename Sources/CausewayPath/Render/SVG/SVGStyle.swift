@@ -21,6 +21,7 @@ enum SVGStyle {
         .outText{fill:#1d5fbf}.backText{fill:#c2410c}.leader{fill:none;stroke:#9aa5b1;stroke-width:1}
         .badge{fill:#334e68}.onBadge{fill:#ffffff;font-size:10px;font-weight:bold}
         .good{fill:#2f855a}.bad{fill:#c53030}.cross{fill:none;stroke:#c53030;stroke-width:4}.unsure{fill:#b7791f}
+        .way{fill:none;stroke:#7b8794;stroke-width:1.5;stroke-linejoin:round}
         .bar{fill:#bcccdc}.barChosen{fill:#1d5fbf}.rule{stroke:#cbd2d9;stroke-width:1;fill:none}
         @media (prefers-color-scheme:dark){
         text{fill:#e4e7eb}.small,.count{fill:#9aa5b1}.paper{fill:#11161c}.plain{fill:#222b36}.space{fill:#222b36;stroke:#52606d}
@@ -28,6 +29,7 @@ enum SVGStyle {
         .router,.bridge,.icon{stroke:#9fb3c8}.device{fill:#9aa5b1}.onDevice{fill:#11161c}.socket{stroke:#68d391}
         .out{stroke:#63a4ff}.outFill,.outText,.barChosen{fill:#63a4ff}.back{stroke:#fb923c}.backFill,.backText{fill:#fb923c}
         .badge{fill:#9fb3c8}.onBadge{fill:#11161c}.good{fill:#68d391}.bad{fill:#fc8181}.cross{stroke:#fc8181}
-        .bar{fill:#3e4c59}.rule{stroke:#3e4c59}.unsure{fill:#e0a83a}.ghost,.leader{stroke:#52606d}}
+        .way{fill:none;stroke:#7b8794;stroke-width:1.5;stroke-linejoin:round}
+        .bar{fill:#3e4c59}.rule{stroke:#3e4c59}.unsure{fill:#e0a83a}.ghost,.leader,.way{stroke:#52606d}}
         """
 }
