@@ -158,7 +158,7 @@ struct DoctorTown: Sendable {
                 "vtep-address",
                 "ip address add 192.0.2.77/24 dev eth0; ip address del 192.0.2.1/24 dev eth0",
                 undo: """
-                    ip address add 192.0.2.1/24 dev eth0; ip address del 192.0.2.77/24 dev eth0
+                    ip address del 192.0.2.77/24 dev eth0; ip address add 192.0.2.1/24 dev eth0
                     ip route replace default via 192.0.2.254 dev eth0
                     """, says: "sends from 192.0.2.1, which no link of the host has"),
             PlantedFault("link-down", "ip link set cw-vxlan down", says: "cw-vxlan of host n1 is down"),
@@ -189,7 +189,8 @@ struct DoctorTown: Sendable {
                 "neighbor-stale", "ip neigh replace \(address) lladdr 02:00:00:00:00:99 dev \(link) nud permanent",
                 says: "at 02:00:00:00:00:99", owner: web.name),
             PlantedFault(
-                "neighbor-failed", "ip route add 198.18.0.0/24 via 192.0.2.250; ping -c 1 -W 4 198.18.0.1 || true",
+                "neighbor-failed",
+                "ip route add 198.18.0.0/24 via 192.0.2.250; busybox ping -c 1 -W 4 198.18.0.1 || true",
                 undo: "ip route del 198.18.0.0/24; ip neigh flush dev eth0 nud failed",
                 says: "the gateway 192.0.2.250 does not answer"),
             PlantedFault(
@@ -202,8 +203,8 @@ struct DoctorTown: Sendable {
                 says: "veth77 is left over", owner: "Docker"),
             PlantedFault(
                 "leftover-namespace",
-                "touch \(Self.folder)/cw-old.1.zzzzzzzz; unshare --net=\(Self.folder)/cw-old.1.zzzzzzzz true",
-                undo: "umount \(Self.folder)/cw-old.1.zzzzzzzz || true; rm -f \(Self.folder)/cw-old.1.zzzzzzzz",
+                "touch \(Self.folder)/cw-old.1.zzzzzzzz; nsenter -t 1 -m unshare --net=\(Self.folder)/cw-old.1.zzzzzzzz true",
+                undo: "nsenter -t 1 -m umount \(Self.folder)/cw-old.1.zzzzzzzz; rm -f \(Self.folder)/cw-old.1.zzzzzzzz",
                 says: "cw-old.1.zzzzzzzz is left over", at: "old.1", owner: "Causeway"),
         ]
     }

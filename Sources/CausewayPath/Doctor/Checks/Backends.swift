@@ -102,11 +102,18 @@ struct MissingBackendCheck: Check {
                     "a task that is starting, unhealthy or about to stop is left out on purpose; else restart causewayd"
                 ))
         }
-        let own = patient.world[position].addresses.map(\.address.address)
-        let ports = directory.published.filter { $0.service == service && !$0.targets.isEmpty }
-            .filter { port in !port.targets.contains { own.contains($0.address) } }
-        let addresses = directory.virtualIPs.filter { $0.service == service && !$0.targets.isEmpty }
-            .filter { vip in !vip.targets.contains { own.contains($0) } }
+        let own = patient.world[position].addresses.map(\.address.address).filter {
+            !$0.isLoopback && $0.v6?.isLinkLocal != true
+        }
+        /// Each family has balancers of its own.
+        func isLeftOut(_ targets: [IPAddress]) -> Bool {
+            Set(own.map(\.family)).contains { family in
+                let all = targets.filter { $0.family == family }
+                return !all.isEmpty && !all.contains { own.contains($0) }
+            }
+        }
+        let ports = directory.published.filter { $0.service == service && isLeftOut($0.targets.map(\.address)) }
+        let addresses = directory.virtualIPs.filter { $0.service == service && isLeftOut($0.targets) }
         return ports.map { finding("\($0.port)/\($0.transport.rawValue) of service \(service)") }
             + addresses.map { finding("virtual IP \($0.address) of service \(service)") }
     }
