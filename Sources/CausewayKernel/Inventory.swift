@@ -77,19 +77,23 @@ package struct NamespaceState: Hashable, Codable, Sendable {
     /// nftables that nft made: those that iptables-nft made are in `iptables`.
     package var tables: [Nft.Table]
     package var iptables: [IPTables.Table]
+    /// Base chains of nft and of iptables-nft, as `ip filter FORWARD`, the oldest first; `nil` where that was not read.
+    ///
+    /// Of two with one priority the kernel calls the younger one first.
+    package var baseChains: [String]?
     package var sockets: [Socket]
     package var sysctls: [String: String]
 
     enum CodingKeys: String, CodingKey {
-        case name, path, inode, links, addresses, routes, rules, neighbors, forwarding, tables, iptables, sockets
-        case sysctls
+        case name, path, inode, links, addresses, routes, rules, neighbors, forwarding, tables, iptables, baseChains
+        case sockets, sysctls
     }
 
     package init(
         name: String, path: String, inode: UInt64, links: [Link] = [], addresses: [Rtnl.Address] = [],
         routes: [Rtnl.Route] = [], rules: [PolicyRule] = [], neighbors: [Neighbor] = [],
         forwarding: [Rtnl.ForwardingEntry] = [], tables: [Nft.Table] = [], iptables: [IPTables.Table] = [],
-        sockets: [Socket] = [], sysctls: [String: String] = [:]
+        baseChains: [String]? = nil, sockets: [Socket] = [], sysctls: [String: String] = [:]
     ) {
         self.name = name
         self.path = path
@@ -102,6 +106,7 @@ package struct NamespaceState: Hashable, Codable, Sendable {
         self.forwarding = forwarding
         self.tables = tables
         self.iptables = iptables
+        self.baseChains = baseChains
         self.sockets = sockets
         self.sysctls = sysctls
     }

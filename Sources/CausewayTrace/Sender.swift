@@ -16,6 +16,7 @@ package final class Sender: Sendable {
         package var microseconds: UInt64
     }
 
+    private let namespaces: LiveNamespaces
     private let namespace: NetworkNamespace
     private let transport: Packet.Transport
     private let sockets: [(descriptor: Int32, port: UInt16)]
@@ -25,9 +26,13 @@ package final class Sender: Sendable {
     private static let between: UInt32 = 20_000
 
     package init(
-        _ count: Int, _ transport: Packet.Transport, _ family: IPFamily, in namespace: NetworkNamespace
+        _ count: Int, _ transport: Packet.Transport, _ family: IPFamily, in inode: UInt64,
+        of namespaces: LiveNamespaces
     ) async throws(KernelError) {
-        self.namespace = namespace
+        guard let namespace = namespaces[inode] else {
+            throw KernelError("enter namespace net:[\(inode)]", errno: ENOENT)
+        }
+        (self.namespaces, self.namespace) = (namespaces, namespace)
         self.transport = transport
         sockets = try await namespace.performStep { () throws(KernelError) in
             var made: [(Int32, UInt16)] = []

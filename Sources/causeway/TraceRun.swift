@@ -25,7 +25,8 @@ struct TraceRun {
 
     private var machine: String? { InventoryReader.machine }
 
-    func report() async throws -> TraceReport {
+    /// What is to be said, and what the kernel said.
+    func report() async throws -> (TraceReport, [Sighting]) {
         let predictions = try predictions()
         let sender = try await sender()
         let isInside = if case .process = asked.answer.entry { true } else { false }
@@ -51,10 +52,12 @@ struct TraceRun {
         }
         await session.settle()
         session.stop()
-        let found = observer.observations(of: session.log.sightings)
-        return TraceReport(
+        let seen = session.sightings
+        let found = observer.observations(of: seen)
+        let report = TraceReport(
             question: asked.answer.packet.header, isSent: sender != nil, packets: Array(found.prefix(count)),
             outcomes: outcomes, gaps: gaps(session), losses: session.log.losses)
+        return (report, seen)
     }
 
     /// Which namespaces have names, and where.
@@ -79,10 +82,9 @@ struct TraceRun {
     private func sender() async throws -> Sender? {
         guard !waits, let inode = asked.tracer.origin(of: asked.answer.entry, machine: machine) else { return nil }
         let place = LiveNamespaces([inode], directories: directories)
-        guard let namespace = place[inode] else { return nil }
+        guard place[inode] != nil else { return nil }
         let packet = asked.answer.packet
-        let sender = try await Sender(count, packet.transport, packet.family, in: namespace)
-        return withExtendedLifetime(place) { sender }
+        return try await Sender(count, packet.transport, packet.family, in: inode, of: place)
     }
 
     private func wait(for session: TraceSession, _ observer: Observer) async {

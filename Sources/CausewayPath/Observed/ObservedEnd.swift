@@ -15,6 +15,10 @@ struct ObservedEnd {
         let place = world.place(at)
         if let (run, entry) = built.end { return ended(run, entry) }
         if let (sighting, position) = built.loss, case .dropped(let reason, let function) = sighting.event {
+            // A raw socket takes a copy of an echo's answer; the packet itself is nobody's.
+            if reason == DropReason.noSocket.rawValue, case .echo(_, _, true) = journey.first.identity {
+                return taken(world.place(position))
+            }
             return lost(reason, function, position)
         }
         guard let last = journey.runs.last else {
@@ -54,12 +58,17 @@ struct ObservedEnd {
         let place = world.place(position)
         let known = DropReason(rawValue: reason)
         let function = function.map { " in \($0)" } ?? ""
-        let answers = reason == "NO_SOCKET" && answer != nil
+        // Then the kernel itself answers.
+        let isRefused = known == .noSocket
         var verdict = Verdict(
-            answers ? .refused : .dropped, place,
+            isRefused ? .refused : .dropped, place,
             known == nil ? "given up by the kernel\(function): \(reason)" : "given up by the kernel\(function)",
             reason: known)
-        if answers { verdict.answer = "tcp reset" }
+        guard isRefused else { return verdict }
+        let packet = journey.first.packet
+        verdict.answer =
+            packet.transport == .tcp
+            ? "tcp reset" : packet.family == .ip ? "icmp port-unreachable" : "icmpv6 port-unreachable"
         return verdict
     }
 

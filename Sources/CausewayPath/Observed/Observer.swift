@@ -58,7 +58,7 @@ package struct Observer: Sendable {
     private func isFirst(_ journey: Journey) -> Bool {
         switch journey.first.identity {
         case .tcp(_, _, let flags): flags & 0x16 == 0x02
-        case .echo: !journey.first.packet.isEchoAnswer
+        case .echo(_, _, let isAnswer): !isAnswer
         case .udp: true
         }
     }

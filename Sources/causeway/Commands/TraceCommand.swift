@@ -56,6 +56,9 @@ struct TraceCommand: AsyncParsableCommand {
     @Option(name: [.customShort("o"), .long], help: "Write to this file.")
     var output: String?
 
+    @Option(help: "Write all that the kernel said to this file, as JSON: for a report of a bug.")
+    var sightings: String?
+
     @Flag(help: "Draw with ASCII characters alone.")
     var ascii = false
 
@@ -72,7 +75,8 @@ struct TraceCommand: AsyncParsableCommand {
         let asked = try await question.ask()
         let run = TraceRun(
             asked, count: count, waits: wait, timeout: .seconds(timeout), eyes: isWithoutBPF ? .captures : .best)
-        let report = try await run.report()
+        let (report, seen) = try await run.report()
+        if let sightings { try Console.write(try Self.json(seen), to: sightings) }
         try Console.write(try render(report), to: output)
         for note in report.notes { Console.note(note) }
         if let status = report.status { throw ExitCode(status) }
@@ -81,11 +85,14 @@ struct TraceCommand: AsyncParsableCommand {
     private func render(_ report: TraceReport) throws -> String {
         switch format {
         case .text: return report.text(ObservationRenderer(isASCII: ascii || Console.wantsASCII), isFull: full)
-        case .json:
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            return String(decoding: try encoder.encode(report), as: UTF8.self) + "\n"
+        case .json: return try Self.json(report)
         }
+    }
+
+    private static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
     }
 }
 
