@@ -11,7 +11,10 @@ struct ProbeLayout: Sendable {
     let tellsReasons: Bool
     private let tracepoints: [ProbeProgram.Point: UInt32]
 
-    init() throws(KernelError) {
+    /// This kernel's: it is read once.
+    static let own = Result<ProbeLayout, KernelError> { () throws(KernelError) in try ProbeLayout() }
+
+    private init() throws(KernelError) {
         let types = try BTF()
         func place(_ member: String, _ structure: String) throws(KernelError) -> Int16 {
             guard let offset = types.offset(of: member, in: structure), let place = Int16(exactly: offset) else {

@@ -9,6 +9,7 @@ struct ObservedEnd {
     /// The first packet that answered this one, if one was seen.
     let answer: SeenPacket?
     let isAnswer: Bool
+    let seesDevices: Bool
 
     var verdict: Verdict {
         let at = built.lastPosition ?? 0
@@ -90,6 +91,14 @@ struct ObservedEnd {
     private func sent(_ last: SeenRun, _ place: Place) -> Verdict {
         let link = last.outgoing.flatMap { world.link(last.position, index: $0) }
         let name = link?.link.name ?? "a link"
+        let wasGiven = journey.devices.contains {
+            $0.namespace == last.namespace && $0.event == .sent(link: last.outgoing ?? 0)
+        }
+        if seesDevices, !wasGiven, answer == nil {
+            var verdict = Verdict(.dropped, place, "not given to \(name), by which it was to leave")
+            verdict.uncertain = ["nobody may have answered for the next hop: the kernel asks for three seconds"]
+            return verdict
+        }
         if let link, world.peer(of: link, in: last.position) != nil, answer == nil {
             var verdict = Verdict(.dropped, place, "went into \(name) and was not seen again")
             verdict.uncertain = ["the kernel's reason was not seen"]

@@ -43,6 +43,7 @@ extension Walk {
             view.direction = tracked.direction
         }
         view.isInvalid = isInvalid
+        view.isRelated = isRelated
         view.isUntracked = isUntracked
         view.zone = zone
         view.nextHop = links.nextHop

@@ -41,7 +41,9 @@ extension Walk {
     private mutating func leaveBridge(
         _ at: Int, _ bridge: NamespaceState.Link, _ target: MACAddress?, except: String?
     ) -> Outcome {
-        let ports = world[at].links.filter { $0.controller == bridge.link.name && $0.link.name != except }
+        let ports = world[at].links.filter {
+            $0.controller == bridge.link.name && $0.link.name != except && $0.link.isUp
+        }
         let toTarget = ports.first { port in
             guard let peer = world.peer(of: port, in: at), let target else { return false }
             return hears(peer, target)
@@ -178,7 +180,7 @@ extension Walk {
     ) -> [(position: Int, link: NamespaceState.Link)] {
         func ports(of bridge: String, _ position: Int, except: UInt32?) -> [(position: Int, link: NamespaceState.Link)]
         {
-            world[position].links.filter { $0.controller == bridge && $0.index != except }
+            world[position].links.filter { $0.controller == bridge && $0.index != except && $0.link.isUp }
                 .compactMap { world.peer(of: $0, in: position) }
         }
         if link.link.kind == .bridge { return ports(of: link.link.name, at, except: nil) }

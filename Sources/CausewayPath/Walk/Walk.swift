@@ -31,6 +31,8 @@ struct Walk: Sendable {
     var tracked: (index: Int, direction: Connection.Direction)?
     var isUntracked = false
     var isInvalid = false
+    /// A refusal that a rule has made: it belongs to the refused packet's connection, as `related`.
+    var isRelated = false
     /// To whom the frame on the last link was addressed; `nil` when the walk does not know.
     var frame: MACAddress?
     /// From whom it is; `nil` when the walk does not know.
@@ -113,6 +115,7 @@ struct Walk: Sendable {
         tracked = nil
         isUntracked = false
         isInvalid = false
+        isRelated = false
         isLooped = false
         zone = Zone()
     }
