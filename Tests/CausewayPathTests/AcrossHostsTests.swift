@@ -224,7 +224,9 @@ import Testing
         inventory.machine = nil
         inventory.namespaces[0].forwarding = []
         var text = String(decoding: try JSONEncoder().encode(inventory), as: UTF8.self)
+        // It may be an object's last key.
         text.replace("\"forwarding\":[],", with: "")
+        text.replace(",\"forwarding\":[]", with: "")
         #expect(!text.contains("forwarding\":["))
         let old = try JSONDecoder().decode(Inventory.self, from: Data(text.utf8))
 

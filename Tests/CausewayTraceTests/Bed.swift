@@ -26,11 +26,17 @@ final class Bed: Sendable {
         try await connect("client", "c0", "router", "r0")
         try await connect("router", "r1", "server", "s1")
         try await connect("router", "r2", "server", "s2")
-        try await shell("client", "ip addr add 10.1.1.2/24 dev c0; ip route add default via 10.1.1.1")
+        // Permanent: a router that would drop what the client sends does not answer its questions either.
+        try await shell(
+            "client",
+            """
+            ip addr add 10.1.1.2/24 dev c0; ip route add default via 10.1.1.1
+            ip neigh replace 10.1.1.1 lladdr 02:00:00:00:00:0a dev c0 nud permanent
+            """)
         try await shell(
             "router",
             """
-            ip addr add 10.1.1.1/24 dev r0; ip addr add 10.2.1.1/24 dev r1; ip addr add 10.2.2.1/24 dev r2
+            ip link set r0 address 02:00:00:00:00:0a; ip addr add 10.1.1.1/24 dev r0; ip addr add 10.2.1.1/24 dev r1; ip addr add 10.2.2.1/24 dev r2
             ip route add 10.9.9.9 via 10.2.1.2
             sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
             """)

@@ -89,17 +89,19 @@ struct ObservedEnd {
     }
 
     private func sent(_ last: SeenRun, _ place: Place) -> Verdict {
+        // Where no chain was watched it went on, and was taken.
+        if answer != nil { return taken(world.place(built.lastPosition ?? last.position)) }
         let link = last.outgoing.flatMap { world.link(last.position, index: $0) }
         let name = link?.link.name ?? "a link"
         let wasGiven = journey.devices.contains {
             $0.namespace == last.namespace && $0.event == .sent(link: last.outgoing ?? 0)
         }
-        if seesDevices, !wasGiven, answer == nil {
+        if seesDevices, !wasGiven {
             var verdict = Verdict(.dropped, place, "not given to \(name), by which it was to leave")
             verdict.uncertain = ["nobody may have answered for the next hop: the kernel asks for three seconds"]
             return verdict
         }
-        if let link, world.peer(of: link, in: last.position) != nil, answer == nil {
+        if let link, world.peer(of: link, in: last.position) != nil {
             var verdict = Verdict(.dropped, place, "went into \(name) and was not seen again")
             verdict.uncertain = ["the kernel's reason was not seen"]
             return verdict
