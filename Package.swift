@@ -153,6 +153,12 @@ let tests: [Target] = [
         ],
         swiftSettings: strict),
     .testTarget(
+        name: "CausewayTraceTests",
+        dependencies: [
+            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", "CausewayTestKit",
+        ],
+        swiftSettings: strict),
+    .testTarget(
         name: "CausewayDNSTests", dependencies: ["CausewayModel", "CausewaySockets", "CausewayDNS"] + nio,
         swiftSettings: strict),
     .testTarget(

@@ -101,6 +101,7 @@ package struct PathTracer: Sendable {
         back.question = asked
         let mark = walk.packet.mark
         back.forgetNamespace()
+        back.isRelated = isReset && verdict.reason == .netfilter
         if isReset, reflectsMark(at, walk.packet.family) { back.packet.mark = mark }
         let first = back.packet
         let sender = isReset ? "closed port" : verdict.processName ?? "kernel"

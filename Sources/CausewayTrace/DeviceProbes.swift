@@ -16,7 +16,7 @@ package final class DeviceProbes: Sendable {
     private let isStopped = Mutex(false)
 
     package init(_ filter: TraceFilter, into log: SightingLog) throws(KernelError) {
-        let layout = try ProbeLayout()
+        let layout = try ProbeLayout.own.get()
         let map = clinux_bpf_ring(Self.ringSize)
         guard map >= 0 else { throw KernelError("make a ring buffer for eBPF", errno: errno) }
         var links: [Int32] = []

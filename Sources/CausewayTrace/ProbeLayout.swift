@@ -1,7 +1,5 @@
 import CausewayKernel
 import CausewayLinux
-import Glibc
-import Synchronization
 
 /// Where this kernel has what our programs read.
 struct ProbeLayout: Sendable {
@@ -12,9 +10,11 @@ struct ProbeLayout: Sendable {
     /// Kernels before 5.17 give packets up without saying why.
     let tellsReasons: Bool
     private let tracepoints: [ProbeProgram.Point: UInt32]
-    let symbols = KernelSymbols()
 
-    init() throws(KernelError) {
+    /// This kernel's: it is read once.
+    static let own = Result<ProbeLayout, KernelError> { () throws(KernelError) in try ProbeLayout() }
+
+    private init() throws(KernelError) {
         let types = try BTF()
         func place(_ member: String, _ structure: String) throws(KernelError) -> Int16 {
             guard let offset = types.offset(of: member, in: structure), let place = Int16(exactly: offset) else {
@@ -61,35 +61,3 @@ struct ProbeLayout: Sendable {
     }
 }
 
-/// The kernel's functions by their addresses, from /proc/kallsyms, as far as it shows them.
-final class KernelSymbols: Sendable {
-    private let known = Mutex<[UInt64: String]>([:])
-
-    /// The function in which an address is.
-    func function(at address: UInt64) -> String? {
-        known.withLock { known in
-            if let name = known[address] { return name.isEmpty ? nil : name }
-            let name = Self.search(address)
-            known[address] = name ?? ""
-            return name
-        }
-    }
-
-    private static func search(_ address: UInt64) -> String? {
-        guard let file = fopen("/proc/kallsyms", "re") else { return nil }
-        defer { fclose(file) }
-        var line: UnsafeMutablePointer<CChar>?
-        var size = 0
-        defer { free(line) }
-        var best: (address: UInt64, name: String)?
-        while getline(&line, &size, file) > 0 {
-            guard let text = line else { continue }
-            var rest: UnsafeMutablePointer<CChar>?
-            let start = UInt64(strtoull(text, &rest, 16))
-            guard start != 0, start <= address, start > best?.address ?? 0, let rest, strlen(rest) > 3 else { continue }
-            let name = String(cString: rest + 3).prefix { !$0.isWhitespace }
-            best = (start, String(name))
-        }
-        return best?.name
-    }
-}

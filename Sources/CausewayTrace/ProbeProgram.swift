@@ -160,7 +160,7 @@ struct ProbeProgram {
     // MARK: the record
 
     private static func write(_ code: inout BPFAssembler, _ point: Point, _ layout: ProbeLayout, _ map: Int32) {
-        let (end, known) = (code.label(), code.label())
+        let end = code.label()
         code.loadMap(.r1, map)
         code.move(.r2, Int32(ProbeRecord.size))
         code.move(.r3, 0)
@@ -186,17 +186,7 @@ struct ProbeProgram {
         }
         code.load(.word, .r1, .r7, layout.mark)
         code.store(.word, .r8, ProbeRecord.mark, .r1)
-        code.load(.double, .r1, .r7, layout.device)
-        code.load(.word, .r2, .r1, layout.deviceIndex)
-        code.store(.word, .r8, ProbeRecord.link, .r2)
-        code.load(.double, .r3, .r1, layout.deviceNamespace)
-        code.jumpIfZero(.r3, false, to: known)
-        // Made here, and not at a device yet: the namespace is its socket's.
-        code.load(.double, .r1, .r7, layout.socket)
-        code.load(.double, .r3, .r1, layout.socketNamespace)
-        code.place(known)
-        code.load(.word, .r2, .r3, layout.namespaceNumber)
-        code.store(.word, .r8, ProbeRecord.namespace, .r2)
+        writePlace(&code, layout)
         for offset in stride(from: Int16(0), to: Int16(ProbeRecord.headers), by: 8) {
             code.load(.double, .r1, .r10, stack + offset)
             code.store(.double, .r8, ProbeRecord.bytes + offset, .r1)
@@ -208,5 +198,32 @@ struct ProbeProgram {
         code.place(end)
         code.move(.r0, 0)
         code.exit()
+    }
+
+    /// The device, and the namespace: the device's, or the socket's of what was made here and is at no device yet.
+    private static func writePlace(_ code: inout BPFAssembler, _ layout: ProbeLayout) {
+        let (fromSocket, known, unknown, done) = (code.label(), code.label(), code.label(), code.label())
+        code.move(.r2, 0)
+        code.store(.word, .r8, ProbeRecord.link, .r2)
+        code.load(.double, .r1, .r7, layout.device)
+        code.jumpIfZero(.r1, true, to: fromSocket)
+        code.load(.word, .r2, .r1, layout.deviceIndex)
+        code.store(.word, .r8, ProbeRecord.link, .r2)
+        code.load(.double, .r3, .r1, layout.deviceNamespace)
+        code.jumpIfZero(.r3, false, to: known)
+        code.place(fromSocket)
+        code.load(.double, .r1, .r7, layout.socket)
+        // The verifier insists: a socket, and what it belongs to, may be absent.
+        code.jumpIfZero(.r1, true, to: unknown)
+        code.load(.double, .r3, .r1, layout.socketNamespace)
+        code.jumpIfZero(.r3, true, to: unknown)
+        code.place(known)
+        code.load(.word, .r2, .r3, layout.namespaceNumber)
+        code.store(.word, .r8, ProbeRecord.namespace, .r2)
+        code.jump(to: done)
+        code.place(unknown)
+        code.move(.r2, 0)
+        code.store(.word, .r8, ProbeRecord.namespace, .r2)
+        code.place(done)
     }
 }

@@ -31,7 +31,7 @@ enum ProbeRecord {
         default:
             event = .dropped(
                 reason: layout.reason(number(reason, UInt32.self)),
-                function: layout.symbols.function(at: number(location, UInt64.self)))
+                function: KernelSymbols.placeholder(number(location, UInt64.self)))
         }
         return Sighting(
             namespace: UInt64(number(namespace, UInt32.self)), time: number(time, UInt64.self), event, packet: packet)

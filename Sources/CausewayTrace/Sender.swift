@@ -16,18 +16,24 @@ package final class Sender: Sendable {
         package var microseconds: UInt64
     }
 
+    private let namespaces: LiveNamespaces
     private let namespace: NetworkNamespace
     private let transport: Packet.Transport
     private let sockets: [(descriptor: Int32, port: UInt16)]
 
     /// How long one waits for its answer.
-    private static let patience: Int32 = 1_500
+    private let patience: Int32
     private static let between: UInt32 = 20_000
 
     package init(
-        _ count: Int, _ transport: Packet.Transport, _ family: IPFamily, in namespace: NetworkNamespace
+        _ count: Int, _ transport: Packet.Transport, _ family: IPFamily, in inode: UInt64,
+        of namespaces: LiveNamespaces, patience: Duration
     ) async throws(KernelError) {
-        self.namespace = namespace
+        guard let namespace = namespaces[inode] else {
+            throw KernelError("enter namespace net:[\(inode)]", errno: ENOENT)
+        }
+        (self.namespaces, self.namespace) = (namespaces, namespace)
+        self.patience = Int32(patience / .milliseconds(1))
         self.transport = transport
         sockets = try await namespace.performStep { () throws(KernelError) in
             var made: [(Int32, UInt16)] = []
@@ -69,13 +75,13 @@ package final class Sender: Sendable {
 
     /// Sends them one after the other, and waits for each answer.
     package func send(to target: IPAddress, _ port: UInt16) async throws(KernelError) -> [Outcome] {
-        let (sockets, transport) = (sockets, transport)
+        let (sockets, transport, patience) = (sockets, transport, patience)
         return try await namespace.performStep { () throws(KernelError) in
             var outcomes: [Outcome] = []
             for (number, socket) in sockets.enumerated() {
                 if number > 0 { usleep(Self.between) }
                 let start = MonotonicClock.now
-                let text = Self.use(socket.descriptor, transport, SocketAddress(target, port), number)
+                let text = Self.use(socket.descriptor, transport, SocketAddress(target, port), number, patience)
                 outcomes.append(
                     Outcome(port: socket.port, text: text, microseconds: (MonotonicClock.now - start) / 1000))
             }
@@ -84,7 +90,7 @@ package final class Sender: Sendable {
     }
 
     private static func use(
-        _ descriptor: Int32, _ transport: Packet.Transport, _ target: SocketAddress, _ number: Int
+        _ descriptor: Int32, _ transport: Packet.Transport, _ target: SocketAddress, _ number: Int, _ patience: Int32
     ) -> String {
         var target = target
         func words(_ code: Int32) -> String { String(cString: strerror(code)) }

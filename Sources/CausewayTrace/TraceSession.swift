@@ -85,6 +85,9 @@ package final class TraceSession: Sendable {
         }
     }
 
+    /// All that was seen, after the end.
+    package var sightings: [Sighting] { KernelSymbols.named(log.sightings) }
+
     package func stop() {
         listener.stop()
         captures?.stop()

@@ -87,6 +87,10 @@ package struct NamespaceState: Hashable, Codable, Sendable {
     package var tables: [Nft.Table]
     package var iptables: [IPTables.Table]
     package var ipvs: [IPVS.Service]
+    /// Base chains of nft and of iptables-nft, as `ip filter FORWARD`, the oldest first; `nil` where that was not read.
+    ///
+    /// Of two with one priority the kernel calls the younger one first.
+    package var baseChains: [String]?
     package var sockets: [Socket]
     package var sysctls: [String: String]
     /// Neighbours that were asked for and did not say who they are; absent in earlier snapshots.
@@ -98,15 +102,15 @@ package struct NamespaceState: Hashable, Codable, Sendable {
 
     enum CodingKeys: String, CodingKey {
         case name, path, inode, links, addresses, routes, rules, neighbors, forwarding, stations, tables, iptables
-        case ipvs, sockets, sysctls, unanswered, isInhabited, hasIPVS
+        case ipvs, baseChains, sockets, sysctls, unanswered, isInhabited, hasIPVS
     }
 
     package init(
         name: String, path: String, inode: UInt64, links: [Link] = [], addresses: [Rtnl.Address] = [],
         routes: [Rtnl.Route] = [], rules: [PolicyRule] = [], neighbors: [Neighbor] = [],
         forwarding: [Rtnl.ForwardingEntry] = [], stations: [Station] = [], tables: [Nft.Table] = [],
-        iptables: [IPTables.Table] = [], ipvs: [IPVS.Service] = [], sockets: [Socket] = [],
-        sysctls: [String: String] = [:]
+        iptables: [IPTables.Table] = [], ipvs: [IPVS.Service] = [], baseChains: [String]? = nil,
+        sockets: [Socket] = [], sysctls: [String: String] = [:]
     ) {
         self.name = name
         self.path = path
@@ -121,6 +125,7 @@ package struct NamespaceState: Hashable, Codable, Sendable {
         self.tables = tables
         self.iptables = iptables
         self.ipvs = ipvs
+        self.baseChains = baseChains
         self.sockets = sockets
         self.sysctls = sysctls
     }

@@ -155,7 +155,10 @@ struct NamespaceReader {
         let socket = try NetfilterSocket()
         let tables = try socket.tables()
         guard !tables.isEmpty else { return }
-        let foreign = Self.ofIPTables(tables, chains: try socket.chains())
+        let chains = try socket.chains()
+        // The kernel lists tables, and the chains of each, in the order in which they were made.
+        state.baseChains = chains.filter(\.isBase).map { "\($0.table.family.rawValue) \($0.table.name) \($0.name)" }
+        let foreign = Self.ofIPTables(tables, chains: chains)
         for table in tables where !foreign.contains(table) {
             do throws(KernelError) {
                 state.tables += try Nftables.list(table.family, table.name)

@@ -16,6 +16,7 @@ struct HookView: Sendable {
     var connection: Connection?
     var direction: Connection.Direction = .original
     var isInvalid = false
+    var isRelated = false
     var isUntracked = false
     /// Whether IPVS has had the packet.
     var isBalanced = false
@@ -32,6 +33,7 @@ struct HookView: Sendable {
     var stateBits: UInt64 {
         if isUntracked { return 64 }
         guard let connection, !isInvalid else { return 1 }
+        if isRelated { return 4 }
         return direction == .reply || connection.hasSeenReply ? 2 : 8
     }
 

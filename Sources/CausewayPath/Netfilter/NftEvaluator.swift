@@ -145,6 +145,8 @@ struct NftEvaluator: Sendable {
         case .snat(let nat): stepNAT(nat, .source)
         case .masquerade: .effect(.end(.translate(Translation(kind: .masquerade))))
         case .redirect(let port): stepRedirect(port)
+        // nft leaves out `meta l4proto tcp` before it: the reset says so.
+        case .reject(.tcpReset) where view.packet.transport != .tcp: .stop
         case .reject(let reject): .effect(.end(.reject(Self.name(reject))))
         case .notrack: stepNotrack()
         case .xt(let kind, let name): .unknown("xt \(kind) \(name)")

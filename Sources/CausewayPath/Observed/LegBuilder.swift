@@ -7,6 +7,7 @@ struct LegBuilder {
     let book: RuleBook
     let journey: Journey
     private let machine: String?
+    private let seesDevices: Bool
 
     private(set) var hops: [Hop] = []
     private var current: Packet
@@ -19,8 +20,9 @@ struct LegBuilder {
     private(set) var loss: (sighting: Sighting, position: Int)?
     private(set) var lastPosition: Int?
 
-    init(_ journey: Journey, _ world: World, _ book: RuleBook, machine: String?) {
+    init(_ journey: Journey, _ world: World, _ book: RuleBook, machine: String?, seesDevices: Bool) {
         self.world = world
+        self.seesDevices = seesDevices
         self.book = book
         self.journey = journey
         self.machine = machine
@@ -111,13 +113,10 @@ struct LegBuilder {
                 devices = devices.dropFirst()
                 show(next)
             }
-        } else if journey.devices.isEmpty || !seesEnd {
+        } else if !seesDevices {
             showDevice(outgoing, run.position, isIn: false, time: nil)
         }
     }
-
-    /// Whether the kernel has said that the packet was given up.
-    private var seesEnd: Bool { devices.contains { if case .dropped = $0.event { true } else { false } } }
 
     private mutating func show(_ sighting: Sighting) {
         guard let position = world.position(ofOrigin: sighting.namespace, machine: machine) else { return }

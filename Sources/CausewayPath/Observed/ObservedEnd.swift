@@ -9,12 +9,17 @@ struct ObservedEnd {
     /// The first packet that answered this one, if one was seen.
     let answer: SeenPacket?
     let isAnswer: Bool
+    let seesDevices: Bool
 
     var verdict: Verdict {
         let at = built.lastPosition ?? 0
         let place = world.place(at)
         if let (run, entry) = built.end { return ended(run, entry) }
         if let (sighting, position) = built.loss, case .dropped(let reason, let function) = sighting.event {
+            // A raw socket takes a copy of an echo's answer; the packet itself is nobody's.
+            if reason == DropReason.noSocket.rawValue, case .echo(_, _, true) = journey.first.identity {
+                return taken(world.place(position))
+            }
             return lost(reason, function, position)
         }
         guard let last = journey.runs.last else {
@@ -54,12 +59,17 @@ struct ObservedEnd {
         let place = world.place(position)
         let known = DropReason(rawValue: reason)
         let function = function.map { " in \($0)" } ?? ""
-        let answers = reason == "NO_SOCKET" && answer != nil
+        // Then the kernel itself answers.
+        let isRefused = known == .noSocket
         var verdict = Verdict(
-            answers ? .refused : .dropped, place,
+            isRefused ? .refused : .dropped, place,
             known == nil ? "given up by the kernel\(function): \(reason)" : "given up by the kernel\(function)",
             reason: known)
-        if answers { verdict.answer = "tcp reset" }
+        guard isRefused else { return verdict }
+        let packet = journey.first.packet
+        verdict.answer =
+            packet.transport == .tcp
+            ? "tcp reset" : packet.family == .ip ? "icmp port-unreachable" : "icmpv6 port-unreachable"
         return verdict
     }
 
@@ -79,9 +89,19 @@ struct ObservedEnd {
     }
 
     private func sent(_ last: SeenRun, _ place: Place) -> Verdict {
+        // Where no chain was watched it went on, and was taken.
+        if answer != nil { return taken(world.place(built.lastPosition ?? last.position)) }
         let link = last.outgoing.flatMap { world.link(last.position, index: $0) }
         let name = link?.link.name ?? "a link"
-        if let link, world.peer(of: link, in: last.position) != nil, answer == nil {
+        let wasGiven = journey.devices.contains {
+            $0.namespace == last.namespace && $0.event == .sent(link: last.outgoing ?? 0)
+        }
+        if seesDevices, !wasGiven {
+            var verdict = Verdict(.dropped, place, "not given to \(name), by which it was to leave")
+            verdict.uncertain = ["nobody may have answered for the next hop: the kernel asks for three seconds"]
+            return verdict
+        }
+        if let link, world.peer(of: link, in: last.position) != nil {
             var verdict = Verdict(.dropped, place, "went into \(name) and was not seen again")
             verdict.uncertain = ["the kernel's reason was not seen"]
             return verdict

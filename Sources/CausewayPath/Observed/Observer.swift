@@ -58,7 +58,7 @@ package struct Observer: Sendable {
     private func isFirst(_ journey: Journey) -> Bool {
         switch journey.first.identity {
         case .tcp(_, _, let flags): flags & 0x16 == 0x02
-        case .echo: !journey.first.packet.isEchoAnswer
+        case .echo(_, _, let isAnswer): !isAnswer
         case .udp: true
         }
     }
@@ -83,9 +83,10 @@ package struct Observer: Sendable {
     }
 
     private func leg(_ journey: Journey, answer: SeenPacket?, isAnswer: Bool) -> Trace.Leg {
-        var builder = LegBuilder(journey, world, book, machine: machine)
+        var builder = LegBuilder(journey, world, book, machine: machine, seesDevices: seesDevices)
         builder.build()
-        let end = ObservedEnd(world: world, built: builder, journey: journey, answer: answer, isAnswer: isAnswer)
+        let end = ObservedEnd(world: world, built: builder, journey: journey, answer: answer, isAnswer: isAnswer,
+            seesDevices: seesDevices)
         return Trace.Leg(packet: journey.first.packet, hops: builder.hops, verdict: end.verdict)
     }
 

@@ -24,8 +24,8 @@ package struct SeenPacket: Hashable, Codable, Sendable {
         switch (identity, asked.identity) {
         case (.tcp(_, let acknowledged, let flags), .tcp(let sequence, _, _)):
             flags & 0x16 > 0x02 && acknowledged == sequence &+ 1
-        case (.echo(let id, let sequence), .echo(let askedID, let askedSequence)):
-            packet.isEchoAnswer && !asked.packet.isEchoAnswer && id == askedID && sequence == askedSequence
+        case (.echo(let id, let sequence, true), .echo(let askedID, let askedSequence, false)):
+            id == askedID && sequence == askedSequence
         case (.udp, .udp): packet.tuple == asked.packet.tuple.inverted
         default: false
         }
@@ -37,13 +37,7 @@ package enum PacketIdentity: Hashable, Codable, Sendable {
     case tcp(sequence: UInt32, acknowledged: UInt32, flags: UInt8)
     /// With the first twelve bytes of what it carries, which is all that nftables shows.
     case udp(length: UInt16, beginning: [UInt8])
-    case echo(id: UInt16, sequence: UInt16)
-}
-
-extension Packet {
-    var isEchoAnswer: Bool {
-        transport == .icmp ? icmpType == 0 : transport == .icmpv6 && icmpType == 129
-    }
+    case echo(id: UInt16, sequence: UInt16, isAnswer: Bool)
 }
 
 // MARK: bytes
@@ -88,7 +82,8 @@ extension SeenPacket {
         case .icmp, .icmpv6:
             guard let type = bytes.u8(0), let id = bytes.u16(4), let sequence = bytes.u16(6) else { return nil }
             icmpType = type
-            identity = .echo(id: id, sequence: sequence)
+            identity = .echo(
+                id: id, sequence: sequence, isAnswer: type == (header.transport == .icmp ? 0 : 129))
         }
         var packet = Packet(
             header.transport, from: header.source, ports.0, to: header.destination, ports.1)

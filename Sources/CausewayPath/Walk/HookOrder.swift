@@ -16,6 +16,8 @@ struct HookOrder: Sendable {
     struct Entry: Sendable {
         let priority: Int32
         let callee: Callee
+        /// Of two with one priority the younger one goes first (`nf_hook_entries_grow`).
+        var age = 0
     }
 
     let entries: [Entry]
@@ -30,16 +32,19 @@ struct HookOrder: Sendable {
         var entries: [Entry] = []
         var nat: [Entry] = []
         for (table, chain, base) in Self.nftChains(space, hook, family) {
-            let entry = Entry(priority: base.priority, callee: .nft(table, chain, base))
+            let entry = Entry(
+                priority: base.priority, callee: .nft(table, chain, base),
+                age: Self.age(space, table.family.rawValue, table.name, chain.name))
             if base.kind == .nat { nat.append(entry) } else { entries.append(entry) }
         }
         for table in space.iptables where table.family == family {
             guard let chain = table.chains.first(where: { $0.name == hook.rawValue.uppercased() && $0.policy != nil })
             else { continue }
+            let age = Self.age(space, family.rawValue, table.name, chain.name)
             if table.name == "nat" {
-                nat.append(Entry(priority: Self.natPriority(hook) ?? 0, callee: .iptables(table, chain)))
+                nat.append(Entry(priority: Self.natPriority(hook) ?? 0, callee: .iptables(table, chain), age: age))
             } else if let priority = Self.iptablesPriorities[table.name] {
-                entries.append(Entry(priority: priority, callee: .iptables(table, chain)))
+                entries.append(Entry(priority: priority, callee: .iptables(table, chain), age: age))
             }
         }
         if hook == .prerouting || hook == .output {
@@ -98,7 +103,13 @@ struct HookOrder: Sendable {
     }
 
     private static func sorted(_ entries: [Entry]) -> [Entry] {
-        entries.enumerated().sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }
-            .map(\.element)
+        entries.enumerated().sorted {
+            ($0.element.priority, $0.element.age, $0.offset) < ($1.element.priority, $1.element.age, $1.offset)
+        }.map(\.element)
+    }
+
+    /// The place among all base chains, the youngest first; 0 where that is not known.
+    private static func age(_ space: NamespaceState, _ family: String, _ table: String, _ chain: String) -> Int {
+        space.baseChains?.lastIndex(of: "\(family) \(table) \(chain)").map { -$0 } ?? 0
     }
 }

@@ -38,7 +38,9 @@ extension Walk {
     ) -> Verdict? {
         guard let tracked, !isUntracked, let connection = connections[at]?[tracked.index] else { return nil }
         let part: Connection.Manipulation = hook == .prerouting || hook == .output ? .destination : .source
-        if tracked.direction == .reply || connection.decided.contains(part) {
+        // A rule's refusal meets the nat chains where the refused packet has not (`nf_nat_inet_fn`, IP_CT_RELATED_REPLY);
+        // what they say is the connection's, and does not change the refusal.
+        if (tracked.direction == .reply && !isRelated) || connection.decided.contains(part) {
             apply(part, at, hook)
             return nil
         }
@@ -47,6 +49,10 @@ extension Walk {
             let run = run(chain, at, hook, links)
             switch run.end {
             case .drop, .policy(isDrop: true), .reject: return ending(run, at)
+            case .translate where isRelated:
+                connections[at]?[tracked.index].decided.insert(part)
+                apply(part, at, hook)
+                return nil
             case .translate(let translation):
                 bind(translation, at, links)
                 amendLastHop(before, translation)
@@ -55,6 +61,7 @@ extension Walk {
             }
         }
         connections[at]?[tracked.index].decided.insert(part)
+        if isRelated { apply(part, at, hook) }
         return nil
     }
 

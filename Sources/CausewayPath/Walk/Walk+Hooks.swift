@@ -46,6 +46,7 @@ extension Walk {
             view.direction = tracked.direction
         }
         view.isInvalid = isInvalid
+        view.isRelated = isRelated
         view.isUntracked = isUntracked
         view.isBalanced = isBalanced
         view.zone = zone

@@ -67,7 +67,7 @@ extension Walk {
     ) -> [(position: Int, link: NamespaceState.Link)] {
         func ports(of bridge: String, _ position: Int, except: UInt32?) -> [(position: Int, link: NamespaceState.Link)]
         {
-            world[position].links.filter { $0.controller == bridge && $0.index != except }
+            world[position].links.filter { $0.controller == bridge && $0.index != except && $0.link.isUp }
                 .compactMap { world.peer(of: $0, in: position) }
         }
         if link.link.kind == .bridge { return ports(of: link.link.name, at, except: nil) }

@@ -37,6 +37,8 @@ struct Walk: Sendable {
     var balanced: [Int: [BalancedConnection]] = [:]
     /// Whether IPVS of the present namespace has had the packet.
     var isBalanced = false
+    /// A refusal that a rule has made: it belongs to the refused packet's connection, as `related`.
+    var isRelated = false
     /// To whom the frame on the last link was addressed; `nil` when the walk does not know.
     var frame: MACAddress?
     /// From whom it is; `nil` when the walk does not know.
@@ -120,6 +122,7 @@ struct Walk: Sendable {
         tracked = nil
         isUntracked = false
         isInvalid = false
+        isRelated = false
         isLooped = false
         isBalanced = false
         zone = Zone()

@@ -56,6 +56,9 @@ struct TraceCommand: AsyncParsableCommand {
     @Option(name: [.customShort("o"), .long], help: "Write to this file.")
     var output: String?
 
+    @Option(help: "Write all that the kernel said to this file, as JSON: for a report of a bug.")
+    var sightings: String?
+
     @Flag(help: "Draw with ASCII characters alone.")
     var ascii = false
 
@@ -70,22 +73,35 @@ struct TraceCommand: AsyncParsableCommand {
                 what: "cannot trace", cause: "tables and programs in the kernel are root's", remedy: "run it as root")
         }
         let asked = try await question.ask()
+        let subject = TraceRun.Subject(
+            asked.tracer, asked.answer.packet, from: asked.answer.entry, source: asked.source)
         let run = TraceRun(
-            asked, count: count, waits: wait, timeout: .seconds(timeout), eyes: isWithoutBPF ? .captures : .best)
-        let report = try await run.report()
+            subject, count: count, directories: asked.directories, eyes: isWithoutBPF ? .captures : .best)
+        let result = try await follow(run, asked)
+        if let sightings { try Console.write(try Self.json(result.sightings), to: sightings) }
+        let report = TraceReport(asked, result)
         try Console.write(try render(report), to: output)
         for note in report.notes { Console.note(note) }
         if let status = report.status { throw ExitCode(status) }
     }
 
+    private func follow(_ run: TraceRun, _ asked: TraceQuestion.Asked) async throws -> TraceRun.Result {
+        guard wait || !run.canSend else { return try await run.send() }
+        Console.note("waiting up to \(timeout) s for \(count) packets: \(asked.answer.packet.header)")
+        return try await run.wait(.seconds(timeout))
+    }
+
     private func render(_ report: TraceReport) throws -> String {
         switch format {
         case .text: return report.text(ObservationRenderer(isASCII: ascii || Console.wantsASCII), isFull: full)
-        case .json:
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            return String(decoding: try encoder.encode(report), as: UTF8.self) + "\n"
+        case .json: return try Self.json(report)
         }
+    }
+
+    private static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
     }
 }
 
@@ -129,6 +145,21 @@ struct TraceQuestion: ParsableArguments {
         /// The source address, if the user named one.
         var source: IPAddress?
         var inventories: [Inventory]
+
+        /// Where namespaces have names.
+        var directories: [String] {
+            let own = ProcessInfo.processInfo.environment["CAUSEWAY_NAMESPACES_DIRECTORY"].map { [$0] } ?? []
+            let named = inventories.flatMap(\.namespaces).map(\.path).filter { $0.hasPrefix("/run/") }
+                .map { URL(filePath: $0).deletingLastPathComponent().path }
+            return own + ["/run/netns", "/run/docker/netns"] + Set(named).sorted()
+        }
+
+        /// What could not be read, in words.
+        var gaps: [String] {
+            inventories.flatMap { inventory in
+                inventory.gaps.map { "not read: \(inventories.count > 1 ? "\(inventory.hostname): " : "")\($0)" }
+            }
+        }
     }
 
     func ask() async throws -> Asked {

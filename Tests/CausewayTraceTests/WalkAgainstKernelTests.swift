@@ -1,0 +1,74 @@
+import CausewayKernel
+import CausewayModel
+import CausewayPath
+import CausewayTestKit
+import CausewayTrace
+import Foundation
+import Testing
+
+/// The walk against the kernel: rules by chance, real packets, every chain and rule compared.
+@Suite(.serialized, .enabled(if: TestNamespace.isAllowed, Comment(rawValue: TestNamespace.whyNot)))
+struct WalkAgainstKernelTests {
+    private static let environment = ProcessInfo.processInfo.environment
+    private static let isFull = environment["CAUSEWAY_FULL"] != nil
+    /// Rulesets, and as many packets for each.
+    private static let cases = environment["CAUSEWAY_CASES"].flatMap { Int($0) } ?? (isFull ? 1_000 : 25)
+    private static let packets = isFull ? 1 : 2
+
+    @Test func `rules, verdicts and translations of generated rules equal the walk's`() async throws {
+        let seed = Self.environment["CAUSEWAY_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1 << 32)
+        let bed = try await Bed()
+        let servers = try await bed.serve([80, 443])
+        var report = Report()
+        for number in 0..<Self.cases {
+            let own = seed &+ UInt64(number)
+            try await run(own, bed, &report)
+        }
+        withExtendedLifetime(servers) {}
+        print("seed \(seed): \(report.packets) packets through \(Self.cases) rulesets, ends \(report.ends)")
+        if let first = report.refused.first { print("\(report.refused.count) rulesets were refused, first \(first)") }
+        #expect(report.refused.count * 10 <= Self.cases, "too many rulesets were refused")
+        for line in report.differences.prefix(20) { print(line) }
+        #expect(report.differences.count == 0, "seed \(seed): packets that differ are printed above")
+        #expect(report.unseen == 0, "\(report.unseen) packets were not seen at all")
+        #expect(report.ends.count >= 2, "the cases are too alike: \(report.ends)")
+    }
+
+    struct Report {
+        var packets = 0
+        var unseen = 0
+        var refused: [String] = []
+        var ends: [String: Int] = [:]
+        var differences: [String] = []
+    }
+
+    /// One ruleset, with a few packets.
+    private func run(_ seed: UInt64, _ bed: Bed, _ report: inout Report) async throws {
+        let rules = GeneratedRules(seed: seed)
+        var chance = SeededGenerator(seed: seed ^ 0xffff)
+        do { try await bed.rules("router", nft: rules.nft, iptables: rules.iptables) } catch {
+            // What nft or the kernel does not take is no ruleset.
+            report.refused.append("\(seed): \(error)")
+            return
+        }
+        try await bed.shell("router", rules.routes)
+        for _ in 0..<Self.packets {
+            let transport = [Packet.Transport.tcp, .tcp, .udp, .icmp].randomElement(using: &chance) ?? .tcp
+            let target = ["10.2.1.2", "10.2.2.2", "10.9.9.9", "10.1.1.1"].randomElement(using: &chance) ?? ""
+            let port = GeneratedRules.ports.randomElement(using: &chance) ?? 80
+            let result = try await bed.trace(
+                transport, to: target, transport.hasPorts ? port : 0, patience: .milliseconds(60))
+            report.packets += 1
+            guard let seen = result.observations.first else {
+                report.unseen += 1
+                continue
+            }
+            report.ends[seen.observed.verdict.outcome.rawValue, default: 0] += 1
+            guard !seen.comparison.agrees, seen.predicted.isCertain else { continue }
+            let drawing = ObservationRenderer().render(seen, number: 1, of: 1)
+            report.differences.append(
+                "CAUSEWAY_SEED=\(seed) CAUSEWAY_CASES=1: \(transport) to \(target):\(port)\n\(drawing)"
+                    + "\(rules.iptables)\n\(rules.nft)\n\(rules.routes)")
+        }
+    }
+}
