@@ -1,19 +1,38 @@
-# How long `causeway path` takes on a node with a hundred tasks, and what the daemons weigh with none, a hundred, and as
-# many more as are asked for. Sourced by scripts/bench.
+# How long a look at a node takes that has ten, a hundred and five hundred containers: a snapshot, the path to a service
+# that has nothing to do with them, and what people do without us, the shell recipe. Sourced by scripts/bench.
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
 measure_path() {
-    local round tasks begin
-    tasks=$(rounds 100 10)
-    scale_crowd "$tasks"
-    "$bin/causeway" path --from 203.0.113.9 crowd:7400 >/dev/null
-    for ((round = 0; round < $(rounds 10 3); round++)); do
-        begin=${EPOCHREALTIME/./}
-        "$bin/causeway" path --from 203.0.113.9 crowd:7400 >/dev/null
-        record path "$tasks tasks" "{\"ms\": $(((${EPOCHREALTIME/./} - begin) / 1000))}"
+    local tasks folder
+    folder=$(mktemp -d)
+    "$bin/causeway" snapshot --recipe >"$folder/recipe"
+    docker_here service create --quiet --detach --no-resolve-image --name lone --publish 7401:7000 "$image" >/dev/null
+    for tasks in $(rounds "10 100 ${CAUSEWAY_BENCH_TASKS:-500}" "5 10"); do
+        scale_crowd "$tasks"
+        take_looks "$tasks" "$folder"
     done
+    docker_here service rm lone >/dev/null
+    rm -r "$folder"
     [[ " ${cases[*]} " == *" memory "* ]] || remove_crowd
+}
+
+# take_looks TASKS FOLDER
+take_looks() {
+    local round
+    for ((round = 0; round < $(rounds 10 3); round++)); do
+        time_look "path, $1 tasks" "$bin/causeway" path --from 203.0.113.9 lone:7401
+        time_look "snapshot, $1 tasks" "$bin/causeway" snapshot -o "$2/snapshot"
+        ((round >= 3)) || time_look "recipe, $1 tasks" sh "$2/recipe" "$2/recording-$1-$round"
+    done
+}
+
+# time_look WHAT COMMAND...
+time_look() {
+    local what=$1 begin=${EPOCHREALTIME/./}
+    shift
+    "$@" >/dev/null 2>&1 || fail "$* failed"
+    record path "$what" "{\"ms\": $(((${EPOCHREALTIME/./} - begin) / 1000))}"
 }
 
 # scale_crowd COUNT: a service of that many tasks, all of them running.

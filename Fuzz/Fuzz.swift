@@ -10,6 +10,7 @@ struct FuzzTarget: Sendable {
 
     static let all: [FuzzTarget] = [
         .httpMessage, .httpBody, .apiBody, .apiQuery, .dnsQuery, .dnsReply, .netlink, .nftables, .iptables, .ociConfig,
+        .snapshot, .recording,
     ]
 
     /// The one that CAUSEWAY_FUZZ names: libFuzzer's command line belongs to libFuzzer.

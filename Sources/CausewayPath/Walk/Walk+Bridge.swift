@@ -23,7 +23,9 @@ extension Walk {
         return leaveBridge(at, bridge, frame, from: port)
     }
 
-    private func isOpen(_ port: NamespaceState.Link) -> Bool { port.port.map { $0.state == "forwarding" } ?? true }
+    private func isOpen(_ port: NamespaceState.Link) -> Bool {
+        port.link.isUp && (port.port.map { $0.state == "forwarding" } ?? true)
+    }
 
     /// The bridge's own address, or that of one of its ports.
     private func isOwn(_ address: MACAddress, of bridge: NamespaceState.Link, _ at: Int) -> Bool {
