@@ -45,12 +45,7 @@ struct LegBuilder {
         if let previous { leave(previous) }
         while let next = devices.popFirst() { show(next) }
         // A copy that was given up on the way is not the packet's end: it went on elsewhere.
-        if let sighting = loss?.sighting, let last = journey.devices.last, sighting != last,
-            case .dropped = last.event
-        {
-        } else if let sighting = loss?.sighting, sighting != journey.devices.last {
-            loss = nil
-        }
+        if loss?.sighting != journey.devices.last { loss = nil }
     }
 
     private func isLoop(_ run: SeenRun, _ previous: SeenRun) -> Bool {
