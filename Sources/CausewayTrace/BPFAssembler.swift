@@ -1,12 +1,24 @@
 /// Puts an eBPF program together, instruction by instruction; jumps go to labels (Documentation/bpf/standardization).
 struct BPFAssembler {
     enum Register: UInt64 { case r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10 }
-    enum Size: UInt64 { case word = 0x00, half = 0x08, byte = 0x10, double = 0x18 }
-    enum Condition: UInt64 { case equal = 0x10, notEqual = 0x50, bitsSet = 0x40 }
+    enum Size: UInt64 {
+        case word = 0x00
+        case half = 0x08
+        case byte = 0x10
+        case double = 0x18
+    }
+    enum Condition: UInt64 {
+        case equal = 0x10
+        case notEqual = 0x50
+        case bitsSet = 0x40
+    }
 
     /// The kernel's helpers that our programs call, by their numbers (linux/bpf.h).
     enum Helper: Int32 {
-        case now = 5, readKernel = 113, reserve = 131, submit = 132
+        case now = 5
+        case readKernel = 113
+        case reserve = 131
+        case submit = 132
     }
 
     struct Label: Hashable { fileprivate let number: Int }
@@ -30,17 +42,17 @@ struct BPFAssembler {
     mutating func add(_ target: Register, _ source: Register) { append(0x0f, target, source.rawValue) }
     mutating func and(_ target: Register, _ value: Int32) { append(0x57, target, value: value) }
 
-    /// `target = *(source + offset)`
+    /// Reads: `target = *(source + offset)`.
     mutating func load(_ size: Size, _ target: Register, _ source: Register, _ offset: Int16) {
         append(0x61 | size.rawValue, target, source.rawValue, offset: offset)
     }
 
-    /// `*(target + offset) = source`
+    /// Writes a register: `*(target + offset) = source`.
     mutating func store(_ size: Size, _ target: Register, _ offset: Int16, _ source: Register) {
         append(0x63 | size.rawValue, target, source.rawValue, offset: offset)
     }
 
-    /// `*(target + offset) = value`
+    /// Writes a constant: `*(target + offset) = value`.
     mutating func store(_ size: Size, _ target: Register, _ offset: Int16, value: Int32) {
         append(0x62 | size.rawValue, target, offset: offset, value: value)
     }

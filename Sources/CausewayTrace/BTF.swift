@@ -5,7 +5,14 @@ import Glibc
 /// The kernel's own description of its types (BTF, Documentation/bpf/btf.rst): where the members of structures are.
 struct BTF {
     /// What a type is; the numbers are BTF_KIND_….
-    enum Kind: UInt32 { case pointer = 2, structure = 4, union = 5, enumeration = 6, typedef = 8, prototype = 13 }
+    enum Kind: UInt32 {
+        case pointer = 2
+        case structure = 4
+        case union = 5
+        case enumeration = 6
+        case typedef = 8
+        case prototype = 13
+    }
 
     private struct Entry {
         let name: Int

@@ -60,4 +60,3 @@ struct ProbeLayout: Sendable {
         return name
     }
 }
-

@@ -66,7 +66,9 @@ package struct TraceRun: Sendable {
             let outcomes = try await sender.send(to: packet.destination, packet.destinationPort)
             await session.settle(min(.milliseconds(150), patience))
             // A neighbour that does not answer is given up after three seconds only.
-            if patience > .seconds(1), observer.observations(of: session.log.sightings).contains(where: { !$0.observed.isCertain }) {
+            if patience > .seconds(1),
+                observer.observations(of: session.log.sightings).contains(where: { !$0.observed.isCertain })
+            {
                 try? await Task.sleep(for: .seconds(2))
                 await session.settle()
             }

@@ -21,7 +21,9 @@ struct TraceReport: Encodable {
     }
 
     var notes: [String] {
-        gaps + (losses > 0 ? ["\(losses) times more came than could be heard: packets are missing, or parts of them"] : [])
+        gaps
+            + (losses > 0
+                ? ["\(losses) times more came than could be heard: packets are missing, or parts of them"] : [])
     }
 
     /// `nil` for success.

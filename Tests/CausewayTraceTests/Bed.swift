@@ -8,7 +8,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// A client, a router and a server, each in a namespace of its own, in a folder of their own:
+/// A client, a router and a server, each in a namespace of its own, in a folder of their own.
 ///
 ///     client c0 10.1.1.2 ── 10.1.1.1 r0  router  r1 10.2.1.1 ── 10.2.1.2 s1  server 10.9.9.9
 ///                                                r2 10.2.2.1 ── 10.2.2.2 s2

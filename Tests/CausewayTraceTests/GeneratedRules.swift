@@ -78,7 +78,8 @@ struct GeneratedRules {
     private mutating func natChain(_ number: Int) -> String {
         let isSource = happens(50)
         let hook = isSource ? "postrouting" : "prerouting"
-        var text = " chain n\(number) {\n  type nat hook \(hook) priority \(one([-100, -90, 100, 90])); policy accept;\n"
+        var text =
+            " chain n\(number) {\n  type nat hook \(hook) priority \(one([-100, -90, 100, 90])); policy accept;\n"
         for _ in 0..<Int.random(in: 0...3, using: &chance) {
             let isTCP = !isSource && happens(50)
             let match = matches(allowsState: false, isTCP: isTCP)
@@ -106,7 +107,8 @@ struct GeneratedRules {
         if names { all.append("meta l4proto \(one(["tcp", "udp", "icmp", "{ tcp, udp }"]))") }
         if happens(25) {
             all.append(
-                "\(names || isTCP ? "th" : one(["tcp", "udp", "th"])) dport \(one(["80", "53", "{ 80, 443 }", "80-90", "!= 81", "443"]))")
+                "\(names || isTCP ? "th" : one(["tcp", "udp", "th"])) dport \(one(["80", "53", "{ 80, 443 }", "80-90", "!= 81", "443"]))"
+            )
         }
         if happens(15) { all.append("meta mark \(one(["0x1", "0x2", "!= 0x0"]))") }
         if happens(5) { all.append("meta mark & 0x1 == 0x1") }

@@ -103,7 +103,8 @@ struct TraceTests {
 
         let tracer = try PathTracer([inventory])
         let packet = Packet(
-            .tcp, from: .v4(IPv4Address(rawValue: 0)), Question.clientPort, to: try #require(IPAddress("10.1.1.1")), 8080)
+            .tcp, from: .v4(IPv4Address(rawValue: 0)), Question.clientPort, to: try #require(IPAddress("10.1.1.1")),
+            8080)
         let subject = TraceRun.Subject(tracer, packet, from: .process(namespace: try bed.space("client").inode))
         let result = try await TraceRun(
             subject, count: 1, directories: [bed.folder], patience: .milliseconds(100)

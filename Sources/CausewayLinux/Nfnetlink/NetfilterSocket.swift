@@ -134,7 +134,8 @@ package struct NetfilterSocket: Sendable {
 
 extension NetlinkWriter {
     /// A message of a netfilter subsystem, nfgenmsg written.
-    package static func netfilter(_ subsystem: UInt16, _ message: UInt16, family: UInt8 = 0, flags: UInt16 = 0) -> Self {
+    package static func netfilter(_ subsystem: UInt16, _ message: UInt16, family: UInt8 = 0, flags: UInt16 = 0) -> Self
+    {
         var writer = NetlinkWriter(type: subsystem << 8 | message, flags: flags)
         writer.put([family, 0, 0, 0])
         return writer

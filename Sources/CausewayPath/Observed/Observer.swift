@@ -85,7 +85,8 @@ package struct Observer: Sendable {
     private func leg(_ journey: Journey, answer: SeenPacket?, isAnswer: Bool) -> Trace.Leg {
         var builder = LegBuilder(journey, world, book, machine: machine, seesDevices: seesDevices)
         builder.build()
-        let end = ObservedEnd(world: world, built: builder, journey: journey, answer: answer, isAnswer: isAnswer,
+        let end = ObservedEnd(
+            world: world, built: builder, journey: journey, answer: answer, isAnswer: isAnswer,
             seesDevices: seesDevices)
         return Trace.Leg(packet: journey.first.packet, hops: builder.hops, verdict: end.verdict)
     }

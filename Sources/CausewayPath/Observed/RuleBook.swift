@@ -47,7 +47,8 @@ struct RuleBook: Sendable {
             if let found = iptables(event, position, index, known.count) { return found }
         }
         // Made after the inventory was read: nobody can say its words, but it can be found.
-        let text = "rule with handle \(handle) (nft -a list chain \(event.family.rawValue) \(event.table) \(event.chain))"
+        let text =
+            "rule with handle \(handle) (nft -a list chain \(event.family.rawValue) \(event.table) \(event.chain))"
         return Entry(rule: ActedRule(chain: event.chain, text: text), acts: event.verdict != .continue)
     }
 

@@ -29,7 +29,9 @@ package struct TraceComparison: Hashable, Codable, Sendable {
         endsDiffer = Self.difference(observed.outward.verdict, predicted.outward.verdict)
         if let reply = observed.reply {
             let expected = predicted.reply
-            lay(reply, expected ?? Trace.Leg(packet: reply.packet, hops: [], verdict: reply.verdict), isReply: true, seesDevices)
+            lay(
+                reply, expected ?? Trace.Leg(packet: reply.packet, hops: [], verdict: reply.verdict), isReply: true,
+                seesDevices)
             if endsDiffer == nil, let expected { endsDiffer = Self.difference(reply.verdict, expected.verdict) }
         }
         firstDifference = rows.firstIndex { $0.kind == .onlyPredicted || $0.kind == .onlyObserved }
@@ -53,7 +55,9 @@ package struct TraceComparison: Hashable, Codable, Sendable {
         let common = Self.common(seen, expected)
         var (left, right) = (0, 0)
         func row(_ kind: Row.Kind, _ a: Int?, _ b: Int?) -> Row {
-            Row(kind: kind, isReply: isReply, observed: a.map { observed.hops[$0] }, predicted: b.map { predicted.hops[$0] })
+            Row(
+                kind: kind, isReply: isReply, observed: a.map { observed.hops[$0] },
+                predicted: b.map { predicted.hops[$0] })
         }
         for (a, b) in common + [(seen.count, expected.count)] {
             while right < b {

@@ -38,7 +38,8 @@ package struct ObservationRenderer: Sendable {
             }
             guard let hop = row.observed ?? row.predicted else { break }
             if hop.place != place {
-                lines.append(String(repeating: " ", count: Self.margin) + Texts.shorten(hop.place.longHeading, width - 4))
+                lines.append(
+                    String(repeating: " ", count: Self.margin) + Texts.shorten(hop.place.longHeading, width - 4))
                 place = hop.place
             }
             if index == observation.comparison.firstDifference {
