@@ -11,15 +11,17 @@ package struct ManagementRound: Sendable {
     /// Services about which nothing was to be done, and until when that holds if nothing changes.
     private var quiet: [Swarm.ID: Quiet] = [:]
     /// When something will be due even if nothing changes.
-    package private(set) var next: Timestamp?
+    package internal(set) var next: Timestamp?
     /// What an operator should know of the last round.
-    package private(set) var notes: [String] = []
+    package internal(set) var notes: [String] = []
     /// What happened in order, for whoever wants to see it.
-    package private(set) var progress: [String] = []
+    package internal(set) var progress: [String] = []
     /// The nodes whose maps may lead to a task that is to stop, with the revision that each has applied.
-    private var applied: [Swarm.ID: UInt64] = [:]
-    private let evictionAfter: Nanoseconds?
-    private let gate: DrainGate
+    var applied: [Swarm.ID: UInt64] = [:]
+    /// The version of each node at which its tasks were last held against it.
+    var enforced: [Swarm.ID: Swarm.Version] = [:]
+    let evictionAfter: Nanoseconds?
+    let gate: DrainGate
 
     private struct Quiet: Sendable {
         var touched: UInt64
@@ -44,6 +46,7 @@ package struct ManagementRound: Sendable {
         try judge(&store, seen)
         if try RootReplacement.settle(&store) { notes.append("every node has a certificate of the new root") }
         applied = Self.applied(store.view, seen)
+        try enforce(&store)
         for service in allocator.endpoints(store.view) { try store.update(service) }
         for service in store.view.services.sorted {
             if service.isPendingDelete {
@@ -62,78 +65,9 @@ package struct ManagementRound: Sendable {
         quiet = quiet.filter { store.view.services[$0.key] != nil }
     }
 
-    private mutating func wake(at moment: Timestamp?) {
+    mutating func wake(at moment: Timestamp?) {
         guard let moment else { return }
         next = min(next ?? moment, moment)
-    }
-
-    // MARK: nodes
-
-    private mutating func judge(_ store: inout StoreTransaction, _ seen: NodesSeen) throws(SwarmError) {
-        guard let period = store.view.cluster?.heartbeatPeriod else { return }
-        let watch = NodeWatch(period: period, evictionAfter: evictionAfter)
-        let decision = watch.reconcile(store.view.nodes.sorted, seen: seen, at: store.now)
-        wake(at: decision.next)
-        for node in decision.changed {
-            try store.update(node)
-            let cause = node.message.isEmpty ? "" : ": \(node.message)"
-            notes.append("node \(node.description.hostname) is \(node.state.rawValue)\(cause)")
-        }
-        for node in decision.evicted.sorted() { try giveUp(node, mayReturn: true, &store) }
-        for node in store.view.nodesWithTasks.sorted() where store.view.nodes[node] == nil {
-            try giveUp(node, mayReturn: false, &store)
-        }
-    }
-
-    private mutating func giveUp(
-        _ node: Swarm.ID, mayReturn: Bool, _ store: inout StoreTransaction
-    ) throws(SwarmError) {
-        let count = store.view.tasks(onNode: node).count { !$0.status.state.isTerminal }
-        guard count > 0 else { return }
-        try Orphans.giveUp(node, mayReturn: mayReturn, &store)
-        let name = store.view.nodes[node]?.description.hostname ?? node
-        notes.append("node \(name) is \(mayReturn ? "evicted" : "gone"): its \(count) tasks are replaced elsewhere")
-    }
-
-    private static func applied(_ view: StoreSnapshot, _ seen: NodesSeen) -> [Swarm.ID: UInt64] {
-        var applied: [Swarm.ID: UInt64] = [:]
-        for node in view.nodes.all where node.state == .ready {
-            let sighting = seen.sightings[node.id]
-            // A manager whose agent does not run has no maps that anybody keeps.
-            guard node.spec.role == .worker || sighting?.isConnected == true else { continue }
-            applied[node.id] = sighting?.applied ?? 0
-        }
-        return applied
-    }
-
-    private mutating func release(_ store: inout StoreTransaction) throws(SwarmError) {
-        let departing = store.view.departingTasks
-        guard !departing.isEmpty else { return }
-        let decision = gate.reconcile(departing, applied: applied, at: store.now)
-        wake(at: decision.next)
-        for id in decision.released {
-            guard var task = store.view.tasks[id], let departure = task.departure else { continue }
-            task.departure = nil
-            try store.update(task)
-            guard let lagging = decision.lagging[id] else {
-                progress.append(acknowledged(task, departure, store))
-                continue
-            }
-            let names = lagging.map { store.view.nodes[$0]?.description.hostname ?? $0 }.joined(separator: ", ")
-            notes.append("task \(task.name) is stopped although \(names) may still send it new connections")
-        }
-    }
-
-    /// Which revision each node has, with which it sends a task nothing new.
-    private func acknowledged(
-        _ task: Swarm.Task, _ departure: Swarm.Departure, _ store: StoreTransaction
-    ) -> String {
-        let others = applied.filter { $0.key != task.nodeID }.map { node, revision in
-            "\(store.view.nodes[node]?.description.hostname ?? node)@\(revision)"
-        }
-        let waited = store.now.since(departure.since)
-        return "task \(task.name) is avoided by all nodes since revision \(departure.revision), after \(waited): "
-            + others.sorted().joined(separator: " ")
     }
 
     // MARK: services that stay
@@ -156,10 +90,14 @@ package struct ManagementRound: Sendable {
     }
 
     private mutating func orchestrate(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
-        try adopt(id, &store)
-        try scale(id, &store)
-        try restart(id, &store)
-        if try update(id, &store) { _ = try update(id, &store) }
+        if let job = store.view.services[id]?.jobStatus {
+            try run(job, id, &store)
+        } else {
+            try adopt(id, &store)
+            try scale(id, &store)
+            try restart(slots(id, store), id, &store)
+            if try update(id, &store) { _ = try update(id, &store) }
+        }
         let gate = StartGate().reconcile(slots(id, store), at: store.now)
         try apply(gate.directives, id, &store)
         wake(at: gate.next)
@@ -183,17 +121,18 @@ package struct ManagementRound: Sendable {
             switch service.spec.mode {
             case .replicated(let replicas):
                 ReplicatedOrchestrator().reconcile(slots(id, store), replicas: replicas)
+            case .replicatedJob, .globalJob: [TaskDirective]()
             case .global:
                 GlobalOrchestrator().reconcile(slots(id, store), nodes: Self.eligibility(service, store.view))
             }
         try apply(directives, id, &store)
     }
 
-    private func restart(_ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
+    func restart(_ slots: [Slot], _ id: Swarm.ID, _ store: inout StoreTransaction) throws(SwarmError) {
         guard let service = store.view.services[id] else { return }
         let nodes = Self.eligibility(service, store.view)
         let drained = Set(store.view.nodes.all.filter { $0.spec.availability == .drain }.map(\.id))
-        let directives = RestartSupervisor().reconcile(slots(id, store), drained: drained, at: store.now) { key in
+        let directives = RestartSupervisor().reconcile(slots, drained: drained, at: store.now) { key in
             if case .node(let node) = key { nodes[node] == .eligible } else { true }
         }
         try apply(directives, id, &store)
@@ -230,7 +169,7 @@ package struct ManagementRound: Sendable {
         return decision.rollsBack
     }
 
-    private static func eligibility(
+    static func eligibility(
         _ service: Swarm.Service, _ view: StoreSnapshot
     ) -> [Swarm.ID: GlobalOrchestrator.Eligibility] {
         var result: [Swarm.ID: GlobalOrchestrator.Eligibility] = [:]
@@ -269,13 +208,13 @@ package struct ManagementRound: Sendable {
 
     // MARK: directives
 
-    private func slots(_ id: Swarm.ID, _ store: StoreTransaction) -> [Slot] {
+    func slots(_ id: Swarm.ID, _ store: StoreTransaction) -> [Slot] {
         Slot.slots(of: store.view.tasks(of: id))
     }
 
     /// Writes directives, and returns the tasks that were made.
     @discardableResult
-    private func apply(
+    func apply(
         _ directives: [TaskDirective], _ id: Swarm.ID, _ store: inout StoreTransaction
     ) throws(SwarmError) -> [Swarm.ID] {
         var created: [Swarm.ID] = []

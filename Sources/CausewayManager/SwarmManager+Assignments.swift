@@ -63,6 +63,11 @@ extension SwarmManager: AssignmentSource {
         }
         guard isNews(new, after: task.status) else { return false }
         task.status = new
+        if let rejection = task.rejection, new.state.isTerminal {
+            (task.status.state, task.status.message, task.status.error) = (
+                max(new.state, .rejected), ConstraintEnforcer.message, rejection
+            )
+        }
         return true
     }
 

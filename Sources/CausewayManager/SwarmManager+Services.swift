@@ -50,7 +50,11 @@ extension SwarmManager {
             service.spec = complete
             service.specVersion = transaction.version
             service.updateStatus = nil
-            if rollback {
+            if let job = service.jobStatus {
+                // A job is not updated in steps: it is run again.
+                service.jobStatus = .init(
+                    iteration: .init(job.iteration.index + 1), lastExecution: transaction.now)
+            } else if rollback {
                 service.updateStatus = Swarm.UpdateStatus(
                     state: "rollback_started", startedAt: transaction.now, message: "manually requested rollback")
             }

@@ -41,6 +41,14 @@ package struct ObservedContainer: Hashable, Sendable, Identifiable {
         case dead
     }
 
+    /// What its health check has found.
+    package enum Health: String, Hashable, Sendable {
+        /// Nothing yet.
+        case starting
+        case healthy
+        case unhealthy
+    }
+
     package var id: String
     package var taskID: Swarm.ID
     package var nodeID: Swarm.ID
@@ -52,6 +60,8 @@ package struct ObservedContainer: Hashable, Sendable, Identifiable {
     package var finishedAt: Timestamp?
     /// What the engine says about why it ended or could not start.
     package var error: String
+    /// Absent without a health check. Of one that has ended: how it was before.
+    package var health: Health?
 
     package init(
         id: String, taskID: Swarm.ID, nodeID: Swarm.ID, state: State, pid: Int = 0, exitCode: Int = 0,

@@ -15,6 +15,7 @@ struct ContainerCreation: Encodable, Hashable, Sendable {
     var stopSignal: String?
     /// Whole seconds.
     var stopTimeout: Int64
+    var healthcheck: Swarm.HealthConfig?
     var host: Host
 
     enum CodingKeys: String, CodingKey {
@@ -30,6 +31,7 @@ struct ContainerCreation: Encodable, Hashable, Sendable {
         case opensStdin = "OpenStdin"
         case stopSignal = "StopSignal"
         case stopTimeout = "StopTimeout"
+        case healthcheck = "Healthcheck"
         case host = "HostConfig"
     }
 
@@ -104,6 +106,7 @@ extension ContainerCreation {
         entrypoint = spec.command
         command = spec.args
         environment = try spec.env.map { lines throws(TaskTemplate.Unknown) in try template.fill(lines) }
+        if let given = task.genericResources { environment = (environment ?? []) + Self.environment(of: given) }
         workingDirectory = spec.dir
         user = spec.user
         hostname = try spec.hostname.map { text throws(TaskTemplate.Unknown) in try template.fill(text) }
@@ -111,9 +114,17 @@ extension ContainerCreation {
         opensStdin = spec.openStdin
         stopSignal = spec.stopSignal
         stopTimeout = (spec.stopGracePeriod ?? .seconds(10)).wholeSeconds
+        healthcheck = spec.healthcheck
         host = Host(spec: spec, task: task.spec, runtime: runtime)
         host.mounts = try template.fill(mounts: spec.mounts ?? [])
         if !host.mounts.contains(where: { $0.target == "/etc/hosts" }) { host.mounts.append(.hosts(hostsFile)) }
+    }
+
+    /// `DOCKER_RESOURCE_GPU=UUID1,UUID2`, as Swarm says it.
+    private static func environment(of resources: [Swarm.GenericResource]) -> [String] {
+        Dictionary(grouping: resources, by: \.kind).sorted { $0.key < $1.key }.map { kind, resources in
+            "DOCKER_RESOURCE_\(kind)".uppercased() + "=" + resources.map(\.text).joined(separator: ",")
+        }
     }
 
     /// Swarm's own labels win over the user's.

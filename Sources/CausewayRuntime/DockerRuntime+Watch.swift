@@ -37,8 +37,12 @@ extension DockerRuntime {
         }
     }
 
-    /// Not every event: a health check or an `exec` changes no state of a task.
-    private var filters: String { #"{"type":["container"],"event":["start","die","destroy"],"label":\#(labels)}"# }
+    /// Not every event: an `exec`, that of a health check among them, changes no state of a task.
+    ///
+    /// Docker Engine takes `health_status` as the beginning of an event's name; what was found comes after a colon.
+    private var filters: String {
+        #"{"type":["container"],"event":["start","die","destroy","health_status"],"label":\#(labels)}"#
+    }
 
     private static let allFilters = #"{"type":["container"],"event":["start","die","destroy","rename"]}"#
 

@@ -120,8 +120,8 @@ package final class DockerRuntime: ContainerRuntime {
         }
     }
 
-    /// The list has no exit codes and no process identifiers: whose state changed is looked at closely, and who is said
-    /// to have ended.
+    /// The list has no exit codes and no process identifiers: whose state or health changed is looked at closely, and
+    /// who is said to have ended.
     private func observe(closely ended: Set<String>) async throws(ContainerError) -> [ObservedContainer] {
         let listed = try await list([("filters", #"{"label":\#(labels)}"#)]).map { ObservedContainer($0) }
         let known = seen.withLock { seen in
@@ -131,7 +131,9 @@ package final class DockerRuntime: ContainerRuntime {
         }
         var containers: [ObservedContainer] = []
         for container in listed {
-            if let last = known[container.id], last.state == container.state, !ended.contains(container.id) {
+            if let last = known[container.id], !ended.contains(container.id), last.state == container.state,
+                last.health == container.health || container.state != .running
+            {
                 containers.append(last)
             } else if container.state == .created {
                 containers.append(container)

@@ -57,7 +57,7 @@ struct TaskTemplate: Sendable {
         case ".Task.ID": return task.id
         case ".Task.Name": return task.name
         // In a global service Swarm puts the node in the slot's place.
-        case ".Task.Slot": return task.slot > 0 ? "\(task.slot)" : task.nodeID ?? ""
+        case ".Task.Slot": return task.shownSlot > 0 ? "\(task.shownSlot)" : task.nodeID ?? ""
         default: break
         }
         let prefix = ".Service.Labels."

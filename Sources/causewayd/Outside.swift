@@ -77,9 +77,11 @@ enum Outside {
     private struct EngineInfo: Decodable, Sendable {
         var serverVersion: String?
         var labels: [String]?
+        var genericResources: [Swarm.GenericResource]?
         enum CodingKeys: String, CodingKey {
             case serverVersion = "ServerVersion"
             case labels = "Labels"
+            case genericResources = "GenericResources"
         }
     }
 
@@ -87,11 +89,13 @@ enum Outside {
         let host = try? await HostFacts.read()
         let info: EngineInfo? = try? await engine.get("/info")
         let labels = (info?.labels ?? []).map { $0.split(separator: "=", maxSplits: 1) }
-        return Swarm.Node.Description(
+        var description = Swarm.Node.Description(
             hostname: settings.nodeName,
             architecture: HostFacts.architecture, nanoCPUs: host?.nanoCPUs ?? 0, memoryBytes: host?.memoryBytes ?? 0,
             engineVersion: info?.serverVersion ?? "",
             engineLabels: labels.reduce(into: [:]) { $0[String($1[0])] = $1.count > 1 ? String($1[1]) : "" })
+        description.genericResources = info?.genericResources
+        return description
     }
 
     /// An address as it is; an interface's first address; or, asked for nothing, the default route's source.

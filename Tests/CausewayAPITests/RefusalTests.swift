@@ -45,18 +45,13 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         .container(
             #""Secrets":[{"SecretID":"s"}]"#, 501, "TaskTemplate.ContainerSpec.Secrets (--secret) is not supported"),
         .container(#""configs":[{"ConfigID":"s"}]"#, 501, "TaskTemplate.ContainerSpec.Configs (--config)"),
-        .container(#""Healthcheck":{"Test":["CMD","x"]}"#, 501, "ContainerSpec.Healthcheck (--health-cmd)"),
         .container(#""OomScoreAdj":5"#, 501, "--oom-score-adj"),
         .container(#""Privileges":{"NoNewPrivileges":true}"#, 501, "Privileges.NoNewPrivileges"),
         .container(
             #""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"Subpath":"y"}}]"#, 501,
             "ContainerSpec.Mounts[0].VolumeOptions.Subpath"),
-        .template(
-            #""Placement":{"Preferences":[{"Spread":{"SpreadDescriptor":"node.labels.x"}}]}"#, 501, "--placement-pref"),
-        .template(#""Resources":{"Limits":{"GenericResources":[{"x":1}]}}"#, 501, "--generic-resource"),
+        .template(#""Resources":{"Limits":{"GenericResources":[{"x":1}]}}"#, 501, "Resources.Limits.GenericResources"),
         .template(#""Runtime":"plugin""#, 501, "TaskTemplate.Runtime"),
-        .service(#""Mode":{"GlobalJob":{}}"#, 501, "Mode.GlobalJob (--mode global-job)"),
-        .service(#""Mode":{"ReplicatedJob":{"MaxConcurrent":1}}"#, 501, "--mode replicated-job"),
         .network(#""Options":{"encrypted":""}"#, 501, "--opt encrypted"),
         .network(#""Options":{"com.docker.network.driver.mtu":"1400"}"#, 501, "mtu"),
         .network(#""ConfigOnly":true"#, 501, "--config-only"),

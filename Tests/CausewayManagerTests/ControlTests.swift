@@ -62,6 +62,24 @@ private let refused: [Refused] = [
     Refused("a malformed image", .invalid, argument + "ContainerSpec: \"Not An Image\" is not a valid repository/tag") {
         $0.taskTemplate.containerSpec?.image = "Not An Image"
     },
+    Refused(
+        "a hasty health check", .invalid, argument + "ContainerSpec: Interval in HealthConfig cannot be less than 1ms"
+    ) {
+        $0.taskTemplate.containerSpec?.healthcheck = .init(test: ["CMD", "true"])
+        $0.taskTemplate.containerSpec?.healthcheck?.interval = Nanoseconds(1)
+    },
+    Refused(
+        "a health check that is never tried", .invalid,
+        argument + "ContainerSpec: Retries in HealthConfig cannot be negative"
+    ) {
+        $0.taskTemplate.containerSpec?.healthcheck = .init(test: ["CMD", "true"])
+        $0.taskTemplate.containerSpec?.healthcheck?.retries = -1
+    },
+    Refused("a generic resource by name", .invalid, argument + "invalid argument for resource gpu") {
+        $0.taskTemplate.resources = .init()
+        $0.taskTemplate.resources?.reservations = .init()
+        $0.taskTemplate.resources?.reservations?.genericResources = [.init(named: "gpu", "A")]
+    },
     Refused("no container", .invalid, "mismatched Runtime and *Spec fields") { $0.taskTemplate.containerSpec = nil },
     Refused("a plugin", .invalid, "mismatched Runtime and *Spec fields") { $0.taskTemplate.runtime = "plugin" },
     Refused("an unknown network", .notFound, "network nope not found") {

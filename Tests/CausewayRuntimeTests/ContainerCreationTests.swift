@@ -63,7 +63,7 @@ import Testing
              "StopGracePeriod":1500000000,"Isolation":"default","Hosts":["1.2.3.4 n"],
              "DNSConfig":{"Nameservers":["9.9.9.9"],"Search":["s"],"Options":["timeout:1"]},
              "Sysctls":{"net.core.somaxconn":"99"},"CapabilityAdd":["NET_ADMIN"],"CapabilityDrop":["CHOWN"],
-             "Ulimits":[{"Name":"nofile","Soft":5,"Hard":6}],
+             "Ulimits":[{"Name":"nofile","Soft":5,"Hard":6}],"Healthcheck":{"Test":["CMD","true"],"Interval":2000000000},
              "Mounts":[{"Type":"volume","Source":"v","Target":"/v","VolumeOptions":{"Labels":{"l":"1"},
                "DriverConfig":{"Name":"local","Options":{"type":"tmpfs"}}}},
                {"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":1024,"Mode":448}},
@@ -78,6 +78,7 @@ import Testing
         #expect(body.workingDirectory == "/d" && body.user == "u:g")
         #expect(body.isTTY == true && body.opensStdin == true)
         #expect(body.stopSignal == "SIGINT" && body.stopTimeout == 2, "half a second is not taken away")
+        #expect(body.healthcheck?.test == ["CMD", "true"] && body.healthcheck?.interval == .seconds(2))
         #expect(body.labels["a"] == "b" && body.labels["com.docker.swarm.task.id"] == "task1")
         let host = body.host
         #expect(host.groups == ["g1"] && host.isReadOnly == true && host.`init` == true)
@@ -93,6 +94,15 @@ import Testing
         #expect(host.mounts.map(\.target) == ["/v", "/t", "/etc/hosts"], "the user's own /etc/hosts stays")
         #expect(host.mounts[0].volumeOptions?.driverConfig?.options == ["type": "tmpfs"])
         #expect(host.mounts[1].tmpfsOptions?.mode == 448)
+    }
+
+    @Test func `names the generic resources that the task was given`() throws {
+        var task = try Swarm.Task.sample("task1", #"{"ContainerSpec":{"Image":"i","Env":["A=1"]}}"#)
+        task.genericResources = [.init(named: "gpu", "B"), .init(named: "gpu", "A"), .init("ssd", 2)]
+        let spec = try #require(task.spec.containerSpec)
+        let body = try ContainerCreation(
+            task: task, spec: spec, image: "i", runtime: "causeway", hostsFile: "/h", nodeHostname: "alpha")
+        #expect(body.environment == ["A=1", "DOCKER_RESOURCE_GPU=B,A", "DOCKER_RESOURCE_SSD=2"])
     }
 
     @Test func `keeps the user's ndots`() throws {

@@ -213,6 +213,45 @@ struct DockerRuntimeTests {
         }
     }
 
+    @Test func `health is seen as it changes, and after the end`() async throws {
+        try await withRuntime { runtime, engine, _ in
+            let check = #"{"Test":["CMD-SHELL","test -e /tmp/ok"],"Interval":100000000,"Retries":2}"#
+            let id = try await runtime.prepare(
+                try task("health", script: "sleep 600", #","Healthcheck":\#(check)"#))
+            let (wakes, wake) = AsyncStream.makeStream(of: Void.self)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await runtime.watch { wake.yield() } }
+                func next(_ health: ObservedContainer.Health) async throws {
+                    for await _ in wakes
+                    where try await runtime.observe().first(where: { $0.id == id })?.health == health { return }
+                }
+                try await runtime.start(id, namespacePath: "/run/netns/none")
+                try await next(.starting)
+                try await run(["touch", "/tmp/ok"], in: id, engine)
+                try await next(.healthy)
+                try await run(["rm", "/tmp/ok"], in: id, engine)
+                try await next(.unhealthy)
+                group.cancelAll()
+            }
+            try await runtime.stop(id, grace: .zero)
+            #expect(try await runtime.inspect(id)?.health == .unhealthy)
+        }
+    }
+
+    /// Runs a command in a container, and waits for its end.
+    private func run(_ words: [String], in id: String, _ engine: EngineClient) async throws {
+        struct Exec: Codable {
+            var words: [String]?
+            var id: String?
+            enum CodingKeys: String, CodingKey {
+                case words = "Cmd"
+                case id = "Id"
+            }
+        }
+        let exec = try await engine.post("/containers/\(id)/exec", body: Exec(words: words), as: Exec.self)
+        try await engine.post("/exec/\(exec.id ?? "")/start", body: ["Detach": true])
+    }
+
     @Test func `an event wakes the watcher, and an engine that is away is no error of the task`() async throws {
         try await withRuntime { runtime, _, _ in
             let (wakes, wake) = AsyncStream.makeStream(of: Void.self)

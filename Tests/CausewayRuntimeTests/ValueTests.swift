@@ -73,4 +73,30 @@ import Testing
                 .created, .running, .running, .running, .exited, .dead, .dead,
             ])
     }
+
+    @Test(arguments: [
+        ("Up 2 seconds (healthy)", .healthy), ("Up 2 seconds (health: starting)", .starting),
+        ("Up 3 days (unhealthy)", .unhealthy), ("Up 2 seconds", nil), ("Exited (0) 2 seconds ago", nil),
+    ] as [(String, ObservedContainer.Health?)])
+    func `a container's health is read from the engine's list`(words: String, health: ObservedContainer.Health?) {
+        #expect(ObservedContainer.Health(words: words) == health)
+    }
+
+    /// Docker Engine says `unhealthy` of each container that has ended.
+    @Test(arguments: [
+        ("running", "healthy", 0, 2, .healthy), ("running", "unhealthy", 2, 2, .unhealthy),
+        ("exited", "unhealthy", 2, 2, .unhealthy), ("exited", "unhealthy", 1, 2, .healthy),
+        ("exited", "unhealthy", 2, 0, .healthy), ("exited", "unhealthy", 3, 0, .unhealthy),
+    ] as [(String, String, Int, Int, ObservedContainer.Health)])
+    func `a container that ended is ill only if it was`(
+        state: String, health: String, streak: Int, retries: Int, found: ObservedContainer.Health
+    ) throws {
+        let json = """
+            {"Id":"c","State":{"Status":"\(state)","Pid":0,"ExitCode":0,
+              "Health":{"Status":"\(health)","FailingStreak":\(streak),"Log":[]}},
+             "Config":{"Healthcheck":{"Test":["CMD","x"],"Retries":\(retries)}}}
+            """
+        let detail = try JSONDecoder().decode(ContainerDetail.self, from: Data(json.utf8))
+        #expect(ObservedContainer(detail).health == found)
+    }
 }

@@ -7,8 +7,8 @@ extension BodySchema {
         "Mode": .object([
             "Replicated": .object(["Replicas": .count]),
             "Global": .value,
-            "ReplicatedJob": .refusedIfPresent("--mode replicated-job"),
-            "GlobalJob": .refusedIfPresent("--mode global-job"),
+            "ReplicatedJob": .object(["MaxConcurrent": .count, "TotalCompletions": .count]),
+            "GlobalJob": .value,
         ]),
         "UpdateConfig": .object(update),
         "RollbackConfig": .object(update),
@@ -27,14 +27,14 @@ extension BodySchema {
         "PluginSpec": .refusedIfPresent("services that run plugins"),
         "NetworkAttachmentSpec": .refusedIfPresent("services that attach containers"),
         "Resources": .object([
-            "Limits": .object(quantity), "Reservations": .object(quantity),
+            "Limits": .object(limits), "Reservations": .object(reservations),
             "SwapBytes": .refused("--memory-swap"),
             "MemorySwappiness": .refused("--memory-swappiness", harmless: [.integer(-1)]),
         ]),
         "RestartPolicy": .object(["Condition": .value, "Delay": .signed, "MaxAttempts": .count, "Window": .signed]),
         "Placement": .object([
             "Constraints": .value,
-            "Preferences": .refused("--placement-pref"),
+            "Preferences": .list(["Spread": .object(["SpreadDescriptor": .value])]),
             "MaxReplicas": .count,
             "Platforms": .list(["Architecture": .value, "OS": .value]),
         ]),
@@ -56,15 +56,10 @@ extension BodySchema {
         "Secrets": .refused("--secret"),
         "Configs": .refused("--config"),
         "OomScoreAdj": .refused("--oom-score-adj"),
-        "Healthcheck": .refused(
-            "--health-cmd",
-            harmless: [
-                .object(["Test": .array([.string("NONE")])]),
-                .object([
-                    "Test": .array([.string("NONE")]), "Interval": .integer(0), "Timeout": .integer(0),
-                    "StartPeriod": .integer(0), "Retries": .integer(0),
-                ]),
-            ]),
+        "Healthcheck": .object([
+            "Test": .value, "Interval": .signed, "Timeout": .signed, "StartPeriod": .signed, "StartInterval": .signed,
+            "Retries": .signed,
+        ]),
         "Privileges": .object([
             "CredentialSpec": .refused("--credential-spec"),
             "SELinuxContext": .refused("SELinux labels"),
@@ -102,8 +97,16 @@ extension BodySchema {
         "MaxFailureRatio": .value, "Order": .value,
     ]
 
-    private static let quantity: BodySchema = [
+    private static let limits: BodySchema = [
         "NanoCPUs": .signed, "MemoryBytes": .signed, "Pids": .signed,
-        "GenericResources": .refused("--generic-resource"),
+        "GenericResources": .refused("limits of generic resources"),
+    ]
+
+    private static let reservations: BodySchema = [
+        "NanoCPUs": .signed, "MemoryBytes": .signed, "Pids": .signed,
+        "GenericResources": .list([
+            "NamedResourceSpec": .object(["Kind": .value, "Value": .value]),
+            "DiscreteResourceSpec": .object(["Kind": .value, "Value": .signed]),
+        ]),
     ]
 }

@@ -45,10 +45,7 @@ struct ServiceRoutes: Sendable {
         let down = Set(try await backends.nodes().filter { $0.state == .down }.map(\.id))
         let tasks = Dictionary(grouping: try await backends.tasks(), by: \.serviceID)
         return { service in
-            let wanted = (tasks[service.id] ?? []).filter { $0.desiredState == .running }
-            let running = wanted.filter { $0.status.state == .running && !down.contains($0.nodeID ?? "") }
-            let desired = if case .replicated(let count) = service.spec.mode { Int(count) } else { wanted.count }
-            return Engine.Service.Status(running: running.count, desired: desired)
+            Engine.Service.Status(of: service, tasks: tasks[service.id] ?? [], down: down)
         }
     }
 
@@ -93,16 +90,6 @@ struct ServiceRoutes: Sendable {
             throw APIError(
                 400,
                 "rpc error: code = InvalidArgument desc = ContainerSpec: image reference must be provided")
-        }
-    }
-}
-
-extension Swarm.ServiceMode {
-    /// As the `mode` filter calls it.
-    var word: String {
-        switch self {
-        case .replicated: "replicated"
-        case .global: "global"
         }
     }
 }

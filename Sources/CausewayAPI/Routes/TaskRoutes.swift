@@ -70,7 +70,7 @@ struct TaskSelection: Sendable {
             && filters.allows("service") { task.serviceID == $0 }
             && filters.allows("node") { task.nodeID == $0 }
             && filters.allows("runtime") { $0 == "container" }
-            && (states.isEmpty || states.contains(task.desiredState))
+            && (states.isEmpty || states.contains(task.shownDesiredState))
             && (upToDate == nil || upToDate == isUpToDate(task))
     }
 

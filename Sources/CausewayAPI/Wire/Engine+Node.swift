@@ -16,10 +16,12 @@ extension Engine {
         struct Resources: Encodable {
             var nanoCPUs: Int64
             var memoryBytes: Int64
+            var genericResources: [Swarm.GenericResource]?
 
             enum CodingKeys: String, CodingKey {
                 case nanoCPUs = "NanoCPUs"
                 case memoryBytes = "MemoryBytes"
+                case genericResources = "GenericResources"
             }
         }
 
@@ -128,7 +130,8 @@ extension Engine.Node.Description {
         hostname = description.hostname
         platform = Engine.Node.Platform(architecture: description.architecture, os: description.os)
         resources = Engine.Node.Resources(
-            nanoCPUs: description.nanoCPUs, memoryBytes: description.memoryBytes)
+            nanoCPUs: description.nanoCPUs, memoryBytes: description.memoryBytes,
+            genericResources: description.genericResources)
         engine = Engine.Node.EngineDescription(
             version: description.engineVersion, labels: description.engineLabels,
             plugins: [.init(type: "Network", name: "overlay"), .init(type: "Volume", name: "local")])

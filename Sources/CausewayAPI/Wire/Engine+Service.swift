@@ -29,7 +29,7 @@ extension Engine {
         struct Status: Encodable {
             var running: Int
             var desired: Int
-            let completed = 0
+            var completed = 0
 
             enum CodingKeys: String, CodingKey {
                 case running = "RunningTasks"
@@ -47,6 +47,7 @@ extension Engine {
         var endpoint: Endpoint
         var updateStatus: Swarm.UpdateStatus?
         var status: Status?
+        var jobStatus: Swarm.JobStatus?
 
         enum CodingKeys: String, CodingKey {
             case id = "ID"
@@ -58,6 +59,7 @@ extension Engine {
             case endpoint = "Endpoint"
             case updateStatus = "UpdateStatus"
             case status = "ServiceStatus"
+            case jobStatus = "JobStatus"
         }
 
         init(_ service: Swarm.Service, status: Status? = nil, insertsDefaults: Bool = false) {
@@ -70,6 +72,7 @@ extension Engine {
             endpoint = Endpoint(service.endpoint, spec: service.spec.endpointSpec)
             updateStatus = service.updateStatus
             self.status = status
+            jobStatus = service.jobStatus
         }
     }
 }
@@ -84,6 +87,24 @@ extension Engine.Service.Endpoint {
             vip.addresses.map { VirtualIP(networkID: vip.networkID, address: $0.description) }
         }
         virtualIPs = addresses.isEmpty ? nil : addresses
+    }
+}
+
+extension Engine.Service.Status {
+    /// Counts a service's tasks, as far as their nodes are not `down`; of a job, those of its present iteration.
+    ///
+    /// Of a job, tasks that have completed are wanted no more.
+    init(of service: Swarm.Service, tasks: [Swarm.Task], down: Set<Swarm.ID>) {
+        let tasks = tasks.filter { $0.jobIteration == service.jobStatus?.iteration }
+        let wanted = tasks.filter { $0.desiredState == .running }
+        running = wanted.count { $0.status.state == .running && !down.contains($0.nodeID ?? "") }
+        completed = service.spec.mode.isJob ? tasks.count { $0.status.state == .complete } : 0
+        switch service.spec.mode {
+        case .replicated(let count): desired = Int(clamping: count)
+        case .global: desired = wanted.count
+        case .replicatedJob(let concurrent, _): desired = Int(clamping: concurrent)
+        case .globalJob: desired = wanted.count { $0.status.state != .complete }
+        }
     }
 }
 
@@ -108,6 +129,7 @@ enum ServiceDefaults {
             spec.taskTemplate.containerSpec?.stopGracePeriod = .seconds(10)
         }
         spec.taskTemplate.restartPolicy = restartPolicy(spec.taskTemplate.restartPolicy)
+        guard !spec.mode.isJob else { return spec }
         spec.updateConfig = updateConfig(spec.updateConfig)
         spec.rollbackConfig = updateConfig(spec.rollbackConfig)
         return spec

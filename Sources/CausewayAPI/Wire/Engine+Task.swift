@@ -51,6 +51,8 @@ extension Engine {
         var status: Status
         var desiredState: Swarm.Task.State
         var networks: [Attachment]?
+        var genericResources: [Swarm.GenericResource]?
+        var jobIteration: Swarm.Version?
 
         enum CodingKeys: String, CodingKey {
             case id = "ID"
@@ -65,6 +67,8 @@ extension Engine {
             case status = "Status"
             case desiredState = "DesiredState"
             case networks = "NetworksAttachments"
+            case genericResources = "GenericResources"
+            case jobIteration = "JobIteration"
         }
 
         /// `networks`: All networks, by identifier.
@@ -75,10 +79,12 @@ extension Engine {
             updatedAt = task.meta.updatedAt
             spec = task.spec
             serviceID = task.serviceID
-            slot = task.slot == 0 ? nil : task.slot
+            slot = task.shownSlot == 0 ? nil : task.shownSlot
             nodeID = task.nodeID
             status = Status(task)
-            desiredState = task.desiredState
+            desiredState = task.shownDesiredState
+            jobIteration = task.jobIteration
+            genericResources = task.genericResources
             let attachments = task.networks.compactMap { attachment in
                 networks[attachment.networkID].map { Attachment($0, attachment.addresses) }
             }

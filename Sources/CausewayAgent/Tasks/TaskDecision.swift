@@ -2,7 +2,7 @@ import CausewayModel
 
 /// The next move for one task: something to say of it, something to do for it, or nothing.
 ///
-/// Decides only; its caller reports or acts, and asks again. A state that it reports is always above the last one.
+/// Decides only; its caller reports or acts, and asks again. A status that it reports always supersedes the last one.
 /// The words are Swarm's own.
 package enum TaskDecision: Hashable, Sendable {
     package enum Action: Hashable, Sendable {
@@ -14,6 +14,9 @@ package enum TaskDecision: Hashable, Sendable {
     case report(Swarm.Task.Status)
     case act(Action)
     case wait
+
+    /// How long an unhealthy task waits for the word that nobody sends it new connections any more.
+    package static let patience = Nanoseconds.seconds(10)
 
     /// What to do for `task`, whose last known status is `status`, when `container` is what is there.
     package static func next(
@@ -58,17 +61,43 @@ private struct Move {
     }
 
     func towardsShutdown() -> TaskDecision {
-        guard let container, container.state == .running else { return report(.shutdown, "shutdown") }
+        guard let container, container.state == .running else {
+            return isEndOfUnhealthy ? reportExit() : report(.shutdown, "shutdown")
+        }
         return .act(.stop(container: container.id))
     }
 
     func towardsRunning(mayStart: Bool) -> TaskDecision {
         switch container?.state {
-        case .running: status.state < .running ? report(.running, "started") : .wait
+        case .running: whileRunning()
         case .exited, .dead: reportExit()
         case .created, nil: beforeRunning(mayStart: mayStart)
         }
     }
+
+    /// With a health check a task stays `starting` until its container is healthy.
+    private func whileRunning() -> TaskDecision {
+        guard let container else { return .wait }
+        switch (container.health, status.state) {
+        case (.starting?, ..<(.starting)): return report(.starting, "starting")
+        case (.starting?, _): return .wait
+        case (.unhealthy?, ..<(.running)): return .act(.stop(container: container.id))
+        case (.unhealthy?, _): return whileUnhealthy(container)
+        case (.healthy?, _), (nil, _): return status.state < .running ? report(.running, "started") : .wait
+        }
+    }
+
+    /// The manager leads new connections away, and then wants the task shut down; without it, it ends all the same.
+    private func whileUnhealthy(_ container: ObservedContainer) -> TaskDecision {
+        guard status.isUnhealthy == true else {
+            return report(.running, status.message, isUnhealthy: true)
+        }
+        guard now.since(status.timestamp) >= TaskDecision.patience else { return .wait }
+        return .act(.stop(container: container.id))
+    }
+
+    /// Whether the container has ended because it was said to be unhealthy.
+    private var isEndOfUnhealthy: Bool { status.isUnhealthy == true && container != nil }
 
     private func beforeRunning(mayStart: Bool) -> TaskDecision {
         if status.state < .accepted { return report(.accepted, "accepted") }
@@ -83,11 +112,13 @@ private struct Move {
     }
 
     private func reportExit() -> TaskDecision {
-        guard let container, container.exitCode != 0 else {
-            return report(.complete, "finished")
-        }
-        let cause = container.error.isEmpty ? "" : ": \(container.error)"
-        return report(.failed, "started", error: "task: non-zero exit (\(container.exitCode))\(cause)")
+        let code = container?.exitCode ?? 0
+        let isUnhealthy = status.isUnhealthy == true || container?.health == .unhealthy
+        guard code != 0 || isUnhealthy else { return report(.complete, "finished") }
+        let causes = [isUnhealthy ? "dockerexec: unhealthy container" : nil, container?.error]
+        let words = ["task: non-zero exit (\(code))"] + causes.compactMap(\.self).filter { !$0.isEmpty }
+        // A container that was ended because it was ill has failed, whatever it says itself.
+        return report(.failed, "started", error: words.dropFirst(code == 0 ? 1 : 0).joined(separator: ": "))
     }
 
     private func reportGone() -> TaskDecision {
@@ -96,12 +127,15 @@ private struct Move {
         return report(.failed, status.message, error: error)
     }
 
-    private func report(_ state: Swarm.Task.State, _ message: String, error: String? = nil) -> TaskDecision {
+    private func report(
+        _ state: Swarm.Task.State, _ message: String, error: String? = nil, isUnhealthy: Bool? = nil
+    ) -> TaskDecision {
         let known = container.map {
             Swarm.Task.Status.Container(id: $0.id, pid: $0.pid, exitCode: $0.exitCode)
         }
-        return .report(
-            Swarm.Task.Status(
-                timestamp: now, state: state, message: message, error: error, container: known ?? status.container))
+        var report = Swarm.Task.Status(
+            timestamp: now, state: state, message: message, error: error, container: known ?? status.container)
+        report.isUnhealthy = isUnhealthy
+        return .report(report)
     }
 }

@@ -79,7 +79,7 @@ package actor TaskSupervisor {
         for task in tasks {
             var record = records[task.id] ?? Record(task: task, status: task.status)
             record.task = task
-            if task.status.state > record.status.state { record.status = task.status }
+            if task.status.supersedes(record.status) { record.status = task.status }
             updated[task.id] = record
         }
         records = updated
@@ -172,14 +172,14 @@ package actor TaskSupervisor {
         return nil
     }
 
-    /// Takes a status of a task, if it is higher than the last one, and queues a report of it.
+    /// Takes a status of a task, if it supersedes the last one, and queues a report of it.
     func raise(_ id: Swarm.ID, to status: Swarm.Task.Status) {
-        guard let record = records[id], status.state > record.status.state else { return }
+        guard let record = records[id], status.supersedes(record.status) else { return }
         records[id]?.status = status
         outbox.append(TaskReport(taskID: id, status: status))
         outgoingReady.yield()
         logger.info(
-            "task \(record.task.name): \(status.state)", metadata: status.error.map { ["error": "\($0)"] } ?? [:])
+            "task \(record.task.name): \(status.isUnhealthy == true ? "unhealthy" : "\(status.state)")", metadata: status.error.map { ["error": "\($0)"] } ?? [:])
     }
 
     /// Ends a job.
@@ -216,7 +216,7 @@ package actor TaskSupervisor {
     /// Says again what the manager does not seem to know: its last assignment shows a lower state than we reported.
     private func repeatStaleReports() {
         guard outbox.isEmpty else { return }
-        let stale = records.values.filter { $0.task.status.state < $0.status.state }.sorted { $0.task.id < $1.task.id }
+        let stale = records.values.filter { $0.status.supersedes($0.task.status) }.sorted { $0.task.id < $1.task.id }
         outbox = stale.map { TaskReport(taskID: $0.task.id, status: $0.status) }
     }
 }

@@ -16,6 +16,7 @@ enum ContainerValidator {
             throw Refusal.invalid("ContainerSpec: stop-grace-period cannot be negative")
         }
         try checkMounts(container.mounts ?? [])
+        if let health = container.healthcheck { try check(health) }
         for variable in container.env ?? [] where variable.isEmpty || variable.hasPrefix("=") {
             throw Refusal.invalid("ContainerSpec: invalid environment variable: \(variable)")
         }
@@ -24,6 +25,19 @@ enum ContainerValidator {
             guard parts.count >= 2, IPAddress(String(parts[0])) != nil else {
                 throw Refusal.invalid("ContainerSpec: invalid hosts entry '\(line)': it is 'ADDRESS NAME [NAME …]'")
             }
+        }
+    }
+
+    private static func check(_ health: Swarm.HealthConfig) throws(SwarmError) {
+        let durations = [
+            ("Interval", health.interval), ("Timeout", health.timeout), ("StartPeriod", health.startPeriod),
+            ("StartInterval", health.startInterval),
+        ]
+        for case (let name, let duration?) in durations where duration != .zero && duration.rawValue < 1_000_000 {
+            throw Refusal.invalid("ContainerSpec: \(name) in HealthConfig cannot be less than 1ms")
+        }
+        if let retries = health.retries, retries < 0 {
+            throw Refusal.invalid("ContainerSpec: Retries in HealthConfig cannot be negative")
         }
     }
 

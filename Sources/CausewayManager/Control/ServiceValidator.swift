@@ -32,9 +32,8 @@ package struct ServiceValidator: Sendable {
         spec = try completed(spec)
         try check(spec)
         guard spec.name == service.spec.name else { throw Refusal.unimplemented("renaming services is not supported") }
-        switch (spec.mode, service.spec.mode) {
-        case (.replicated, .replicated), (.global, .global): break
-        default: throw Refusal.unimplemented("service mode change is not allowed")
+        guard spec.mode.word == service.spec.mode.word else {
+            throw Refusal.unimplemented("service mode change is not allowed")
         }
         try checkPorts(spec, of: service.id)
         // A label may name a port that was drawn for the service, as long as it keeps it.
@@ -121,8 +120,14 @@ package struct ServiceValidator: Sendable {
 
     private func check(_ spec: Swarm.ServiceSpec) throws(SwarmError) {
         try Names.checkService(spec.name)
-        if case .replicated(let count) = spec.mode, count > Self.mostReplicas {
+        switch spec.mode {
+        case .replicated(let count) where count > Self.mostReplicas:
             throw Refusal.invalid("\(count) replicas are too many: a service may have \(Self.mostReplicas)")
+        case .replicatedJob(let concurrent, let total) where max(concurrent, total) > Self.mostReplicas:
+            throw Refusal.invalid("\(total) completions are too many: a job may have \(Self.mostReplicas)")
+        case .replicatedJob, .globalJob:
+            guard spec.updateConfig == nil else { throw Refusal.invalid("Jobs may not have an update config") }
+        case .replicated, .global: break
         }
         guard spec.taskTemplate.runtime == "container", let container = spec.taskTemplate.containerSpec else {
             throw SwarmError(.invalid, "mismatched Runtime and *Spec fields")

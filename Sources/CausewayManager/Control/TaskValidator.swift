@@ -25,6 +25,9 @@ enum TaskValidator {
         if let pids = quantity.pids, pids < -1 {
             throw Refusal.invalid("invalid pids limit \(pids): Must be -1, 0 (both: no limit) or more")
         }
+        for resource in quantity.genericResources ?? [] where (resource.discrete?.value ?? -1) < 0 {
+            throw Refusal.invalid("invalid argument for resource \(resource.kind)")
+        }
     }
 
     static func check(_ config: Swarm.UpdateConfig?, _ name: String) throws(SwarmError) {

@@ -188,7 +188,7 @@ extension Swarm.Cluster {
 }
 
 extension Swarm.Task {
-    /// A task takes new connections while it is seen running and is wanted.
+    /// A task takes new connections while it is seen running and well, and is wanted.
     ///
     /// It is named before: nodes learn at different moments that it runs, and the first to send it something must not
     /// find a task's node that does not let it in yet.
@@ -196,7 +196,7 @@ extension Swarm.Task {
         guard status.state >= .assigned, status.state <= .running, let nodeID else { return nil }
         return ServiceEndpoint.Backend(
             taskID: id, taskName: name, slot: slot, nodeID: nodeID, networks: networks,
-            isActive: status.state == .running && desiredState <= .running)
+            isActive: status.state == .running && !isFailing && desiredState <= .running)
     }
 
     /// Where its addresses are: from the moment that it has a node until it has ended, and was seen to have.

@@ -7,7 +7,8 @@ import CausewayModel
 package struct RestartSupervisor: Sendable {
     package init() {}
 
-    /// Shuts down what has ended or stands on a node that is being drained, and fills the slot again if it may.
+    /// Shuts down what has ended, is not well, or stands on a node that is being drained, and fills the slot again if it
+    /// may.
     ///
     /// A replacement that fails while it still waits is only replaced once its own wait is over: otherwise an image
     /// that cannot be had would be asked for without end.
@@ -18,10 +19,10 @@ package struct RestartSupervisor: Sendable {
     ) -> [TaskDirective] {
         slots.flatMap { slot -> [TaskDirective] in
             let ended = slot.wanted.filter { task in
-                task.status.state > .running && (task.desiredState > .ready || StartGate.due(task, in: slot) <= now)
+                task.hasFailedOrEnded && (task.desiredState > .ready || StartGate.due(task, in: slot) <= now)
             }
             let leaving = slot.wanted.filter { task in
-                task.status.state <= .running && task.nodeID.map(drained.contains) == true
+                task.status.state <= .running && !task.isFailing && task.nodeID.map(drained.contains) == true
             }
             let over = ended + leaving
             guard let last = over.last else { return [] }
@@ -41,6 +42,7 @@ package struct RestartSupervisor: Sendable {
     package static func shouldRestart(_ task: Swarm.Task, in slot: Slot) -> Bool {
         // It was its node that failed.
         if task.status.state == .orphaned { return true }
+        if task.hasCompletedJob { return false }
         let policy = task.spec.restartPolicy
         switch policy?.condition ?? .any {
         case .none: return false
@@ -100,11 +102,19 @@ package struct StartGate: Sendable {
         }
         if stopping { due = task.meta.createdAt.advanced(by: patience) }
         if let before = slot.predecessor(of: task), before.specVersion == task.specVersion,
-            [.complete, .failed, .rejected].contains(before.status.state)
+            [.complete, .failed, .rejected].contains(before.status.state) || before.isFailing
         {
             let delay = task.spec.restartPolicy?.delay ?? .seconds(5)
             due = max(due, task.meta.createdAt.advanced(by: delay))
         }
         return due
     }
+}
+
+extension Swarm.Task {
+    /// Whether it has done what a job's task is there for.
+    var hasCompletedJob: Bool { jobIteration != nil && status.state == .complete }
+
+    /// Whether it has to be replaced, as far as it knows itself.
+    fileprivate var hasFailedOrEnded: Bool { !hasCompletedJob && (status.state > .running || isFailing) }
 }

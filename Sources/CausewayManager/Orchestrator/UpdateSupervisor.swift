@@ -100,7 +100,7 @@ package struct UpdateSupervisor: Sendable {
             guard let began = progress.replacements[task.id] else { continue }
             let state = task.status.state
             if state == .running, began == nil { progress.replacements[task.id] = task.status.timestamp }
-            guard [.complete, .failed, .rejected].contains(state) else { continue }
+            guard [.complete, .failed, .rejected].contains(state) || task.isFailing else { continue }
             if let began, task.status.timestamp.since(began) > monitor { continue }
             progress.failures.insert(task.id)
         }

@@ -38,8 +38,9 @@ package struct Constraint: Hashable, Sendable, CustomStringConvertible {
         case "node.id": actual = node.id
         case "node.hostname": actual = node.description.hostname
         case "node.ip":
-            let isInside = CIDR(value)?.contains(node.address) ?? (IPAddress(value) == node.address)
-            return isInside == isEqual
+            // What is neither an address nor a subnet is met by no node, whatever the operator.
+            if let subnet = CIDR(value) { return subnet.contains(node.address) == isEqual }
+            return IPAddress(value).map { ($0 == node.address) == isEqual } ?? false
         case "node.role": actual = node.spec.role.rawValue
         case "node.platform.os": actual = node.description.os
         case "node.platform.arch": actual = node.description.architecture

@@ -3,8 +3,8 @@ import CausewayStore
 
 /// Chooses a node for each task that waits for one, or says in Docker's words why there is none.
 ///
-/// Filters in swarmkit's order; among those left, the node with the fewest tasks of the service, then the fewest at
-/// all. Only reservations count against a node's CPUs and memory.
+/// Filters in swarmkit's order; among those left, the node that the placement preferences want, then the one with the
+/// fewest tasks of the service, then the fewest at all. Only reservations count against what a node has.
 package struct Scheduler: Sendable {
     /// Reasons for which a node is passed over, each with its part of the sentence.
     private enum Filter: Int, CaseIterable {
@@ -31,7 +31,7 @@ package struct Scheduler: Sendable {
             $0.status.state == .pending && $0.desiredState <= .running && !$0.networks.isEmpty
         }
         guard !waiting.isEmpty else { return [] }
-        var loads = view.nodes.sorted.map { NodeLoad($0, view) }
+        var loads = view.nodes.sorted.map { NodeLoad($0, view, at: now) }
         return waiting.compactMap { task in
             let after = Self.place(task, among: &loads, at: now)
             return after == task ? nil : after
@@ -49,11 +49,13 @@ package struct Scheduler: Sendable {
         var task = before
         var refused: [Filter: Int] = [:]
         var best: Int?
+        let spread = Spread(task.spec.placement?.preferences, of: task.serviceID, over: loads)
         for (index, load) in loads.enumerated() where task.nodeID == nil || task.nodeID == load.node.id {
             if let filter = Filter.allCases.first(where: { !passes($0, task, load) }) {
                 refused[filter, default: 0] += 1
             } else if let leader = best {
-                if load.rank(task) < loads[leader].rank(task) { best = index }
+                let isBetter = spread.prefers(index, to: leader) ?? (load.rank(task) < loads[leader].rank(task))
+                if isBetter { best = index }
             } else {
                 best = index
             }
@@ -62,15 +64,22 @@ package struct Scheduler: Sendable {
             task.nodeID = loads[best].node.id
             task.status = Swarm.Task.Status(
                 timestamp: now, state: .assigned, message: "scheduler assigned task to node")
-            loads[best].add(task)
+            loads[best].take(&task)
             return task
         }
-        let reasons = Filter.allCases.compactMap { filter in refused[filter].map(filter.explanation) }
-        let error = reasons.isEmpty ? "no suitable node" : "no suitable node (\(reasons.joined(separator: "; ")))"
+        let error = explanation(refused, isBound: task.nodeID != nil)
         guard task.status.error != error else { return task }
         task.status = Swarm.Task.Status(
             timestamp: now, state: .pending, message: "pending task scheduling", error: error)
         return task
+    }
+
+    /// The most frequent reason first. Of a task that can be on one node only, the reason is all that is said.
+    private static func explanation(_ refused: [Filter: Int], isBound: Bool) -> String {
+        let reasons = refused.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
+        let words = reasons.map { $0.key.explanation($0.value) }.joined(separator: "; ")
+        if words.isEmpty { return "no suitable node" }
+        return isBound ? words : "no suitable node (\(words))"
     }
 
     private static func passes(_ filter: Filter, _ task: Swarm.Task, _ load: NodeLoad) -> Bool {
@@ -78,10 +87,7 @@ package struct Scheduler: Sendable {
         case .ready:
             return load.node.state == .ready && load.node.spec.availability == .active
         case .resource:
-            let wanted = task.spec.resources?.reservations
-            return load.nanoCPUs + (wanted?.nanoCPUs ?? 0) <= load.node.description.nanoCPUs
-                && load.memoryBytes + (wanted?.memoryBytes ?? 0) <= load.node.description.memoryBytes
-                || (wanted?.nanoCPUs ?? 0) == 0 && (wanted?.memoryBytes ?? 0) == 0
+            return load.hasRoom(for: task)
         case .constraint:
             return satisfies(load.node, task.spec.placement?.constraints)
         case .platform:
@@ -94,7 +100,7 @@ package struct Scheduler: Sendable {
         }
     }
 
-    private static func satisfies(_ node: Swarm.Node, _ constraints: [String]?) -> Bool {
+    static func satisfies(_ node: Swarm.Node, _ constraints: [String]?) -> Bool {
         (constraints ?? []).allSatisfy { text in
             do throws(SwarmError) { return try Constraint(text).isSatisfied(by: node) } catch { return false }
         }
@@ -111,44 +117,4 @@ package struct Scheduler: Sendable {
             same($0.os, node.description.os) && same($0.architecture, node.description.architecture)
         }
     }
-}
-
-/// A port of a node taken by a task in publish mode `host`.
-struct HostPort: Hashable, Sendable {
-    let transport: Swarm.TransportProtocol
-    let port: UInt16
-
-    init(_ port: Swarm.PortConfig) {
-        transport = port.protocol
-        self.port = port.publishedPort ?? 0
-    }
-}
-
-/// What a node already carries.
-struct NodeLoad: Sendable {
-    let node: Swarm.Node
-    private(set) var nanoCPUs: Int64 = 0
-    private(set) var memoryBytes: Int64 = 0
-    private(set) var hostPorts: Set<HostPort> = []
-    private(set) var wantedTasks: [Swarm.ID: UInt64] = [:]
-    private(set) var count = 0
-
-    init(_ node: Swarm.Node, _ view: StoreSnapshot) {
-        self.node = node
-        for task in view.tasks(onNode: node.id)
-        where task.status.state >= .assigned && task.status.state <= .running || task.lastSeen != nil {
-            add(task)
-        }
-    }
-
-    mutating func add(_ task: Swarm.Task) {
-        nanoCPUs += task.spec.resources?.reservations?.nanoCPUs ?? 0
-        memoryBytes += task.spec.resources?.reservations?.memoryBytes ?? 0
-        hostPorts.formUnion(task.ports.filter { $0.publishMode == .host }.map(HostPort.init))
-        if task.desiredState <= .running { wantedTasks[task.serviceID, default: 0] += 1 }
-        count += 1
-    }
-
-    /// Lower is better.
-    func rank(_ task: Swarm.Task) -> (UInt64, Int) { (wantedTasks[task.serviceID, default: 0], count) }
 }

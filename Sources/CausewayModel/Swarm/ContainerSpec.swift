@@ -27,6 +27,7 @@ extension Swarm {
         package var capabilityAdd: [String]?
         package var capabilityDrop: [String]?
         package var ulimits: [Ulimit]?
+        package var healthcheck: HealthConfig?
 
         package init(image: String) { self.image = image }
 
@@ -54,6 +55,7 @@ extension Swarm {
             case capabilityAdd = "CapabilityAdd"
             case capabilityDrop = "CapabilityDrop"
             case ulimits = "Ulimits"
+            case healthcheck = "Healthcheck"
         }
     }
 

@@ -37,6 +37,8 @@ extension Swarm {
             package var memoryBytes: Int64
             package var engineVersion: String
             package var engineLabels: [String: String]
+            /// As Docker Engine's `node-generic-resources` has them.
+            package var genericResources: [GenericResource]?
 
             package init(
                 hostname: String, architecture: String, os: String = "linux", nanoCPUs: Int64, memoryBytes: Int64,

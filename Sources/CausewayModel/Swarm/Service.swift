@@ -9,6 +9,8 @@ extension Swarm {
         package var specVersion: Version
         package var endpoint: Endpoint
         package var updateStatus: UpdateStatus?
+        /// Of jobs only.
+        package var jobStatus: JobStatus?
         /// Set once the user has removed the service; its tasks leave, then it does.
         package var isPendingDelete: Bool
         /// What the allocator could not give, in words for the user; empty when all was given.
@@ -20,6 +22,7 @@ extension Swarm {
             self.spec = spec
             specVersion = meta.version
             endpoint = Endpoint()
+            jobStatus = spec.mode.isJob ? JobStatus(lastExecution: meta.createdAt) : nil
             isPendingDelete = false
         }
     }

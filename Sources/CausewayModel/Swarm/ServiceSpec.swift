@@ -53,14 +53,6 @@ extension Swarm {
         }
     }
 
-    /// How many tasks a service has.
-    ///
-    /// Jobs are not among them yet.
-    package enum ServiceMode: Hashable, Sendable {
-        case replicated(UInt64)
-        case global
-    }
-
     package struct UpdateConfig: Hashable, Codable, Sendable {
         /// Tasks replaced at once; 0 means all.
         package var parallelism: UInt64?
@@ -152,44 +144,6 @@ extension Swarm {
             targetPort = try values.decodeIfPresent(UInt16.self, forKey: .targetPort) ?? 0
             publishedPort = try values.decodeIfPresent(UInt16.self, forKey: .publishedPort)
             publishMode = try values.decodeIfPresent(PublishMode.self, forKey: .publishMode) ?? .ingress
-        }
-    }
-}
-
-extension Swarm.ServiceMode: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case replicated = "Replicated"
-        case global = "Global"
-    }
-
-    private struct Replicated: Codable {
-        var replicas: UInt64?
-        enum CodingKeys: String, CodingKey { case replicas = "Replicas" }
-    }
-
-    private struct Empty: Codable {}
-
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        let isGlobal = try values.contains(.global) && !values.decodeNil(forKey: .global)
-        let isReplicated = try values.contains(.replicated) && !values.decodeNil(forKey: .replicated)
-        guard !isGlobal || !isReplicated else {
-            throw DecodingError.dataCorrupted(
-                DecodingError.Context(
-                    codingPath: decoder.codingPath, debugDescription: "a service has one mode, not two"))
-        }
-        if isGlobal {
-            self = .global
-        } else {
-            self = .replicated(try values.decodeIfPresent(Replicated.self, forKey: .replicated)?.replicas ?? 1)
-        }
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: CodingKeys.self)
-        switch self {
-        case .replicated(let count): try values.encode(Replicated(replicas: count), forKey: .replicated)
-        case .global: try values.encode(Empty(), forKey: .global)
         }
     }
 }

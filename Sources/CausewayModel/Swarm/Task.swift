@@ -11,8 +11,10 @@ extension Swarm {
         package var serviceLabels: [String: String]
         package var spec: TaskSpec
         package var specVersion: Version
-        /// From 1 in a replicated service; 0 in a global one.
+        /// From 1 in a replicated service or job; 0 in a global one.
         package var slot: Int
+        /// Which run of a job it belongs to.
+        package var jobIteration: Version?
         package var nodeID: ID?
         package var desiredState: State
         package var status: Status
@@ -22,6 +24,10 @@ extension Swarm {
         package var ports: [PortConfig]
         /// The task is to stop, and its node is not yet told: others may still send it new connections.
         package var departure: Departure?
+        /// Which generic resources of its node it was given.
+        package var genericResources: [GenericResource]?
+        /// Why its node has to give it up: it ends as rejected, whatever its node says of its end.
+        package var rejection: String?
         /// What its node last said of an orphaned task that may still run there; absent once its end was seen.
         ///
         /// Until then it keeps its addresses, and its node, when it comes back, is told to end it.
@@ -38,6 +44,7 @@ extension Swarm {
             spec = service.spec.taskTemplate
             specVersion = service.specVersion
             self.slot = slot
+            jobIteration = service.jobStatus?.iteration
             self.nodeID = nodeID
             self.desiredState = desiredState
             status = Status(timestamp: meta.createdAt, state: .new, message: "created")
@@ -47,7 +54,15 @@ extension Swarm {
 
         /// `web.1.TASKID`, or `web.NODEID.TASKID` in a global service.
         package var name: String {
-            slot > 0 ? "\(serviceName).\(slot).\(id)" : "\(serviceName).\(nodeID ?? "").\(id)"
+            shownSlot > 0 ? "\(serviceName).\(shownSlot).\(id)" : "\(serviceName).\(nodeID ?? "").\(id)"
+        }
+
+        /// The slot as Docker's clients know it: those of a job are counted from 0.
+        package var shownSlot: Int { jobIteration == nil ? slot : max(0, slot - 1) }
+
+        /// What is wanted, as Docker's clients know it: of a job's task that it completes.
+        package var shownDesiredState: State {
+            jobIteration != nil && desiredState == .running ? .complete : desiredState
         }
     }
 
@@ -122,6 +137,8 @@ extension Swarm.Task {
         package var message: String
         package var error: String?
         package var container: Container?
+        /// It runs, and its health check has failed: its node ends it once nobody sends it new connections.
+        package var isUnhealthy: Bool?
 
         package init(
             timestamp: Timestamp, state: State, message: String, error: String? = nil, container: Container? = nil
@@ -132,6 +149,16 @@ extension Swarm.Task {
             self.error = error
             self.container = container
         }
+
+        /// Whether it says more than `old`: states only rise, and within one health only fails.
+        package func supersedes(_ old: Self) -> Bool {
+            state > old.state || state == old.state && isUnhealthy == true && old.isUnhealthy != true
+        }
+    }
+
+    /// Whether it is to end as if it had failed: it runs and is not well, or its node does not suit it any more.
+    package var isFailing: Bool {
+        status.state == .running && status.isUnhealthy == true || !status.state.isTerminal && rejection != nil
     }
 }
 

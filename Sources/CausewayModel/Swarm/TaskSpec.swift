@@ -80,6 +80,8 @@ extension Swarm {
             package var nanoCPUs: Int64?
             package var memoryBytes: Int64?
             package var pids: Int64?
+            /// Of reservations only; a number of a kind, never a name.
+            package var genericResources: [GenericResource]?
 
             package init() {}
 
@@ -87,6 +89,7 @@ extension Swarm {
                 case nanoCPUs = "NanoCPUs"
                 case memoryBytes = "MemoryBytes"
                 case pids = "Pids"
+                case genericResources = "GenericResources"
             }
         }
 
@@ -112,7 +115,26 @@ extension Swarm {
             }
         }
 
+        /// Tasks are spread evenly over the values of a label: `node.labels.KEY` or `engine.labels.KEY`.
+        package struct Preference: Hashable, Codable, Sendable {
+            package struct Spread: Hashable, Codable, Sendable {
+                package var descriptor: String?
+
+                package init(descriptor: String) { self.descriptor = descriptor }
+
+                enum CodingKeys: String, CodingKey { case descriptor = "SpreadDescriptor" }
+            }
+
+            package var spread: Spread?
+
+            package init(spread descriptor: String) { spread = Spread(descriptor: descriptor) }
+
+            enum CodingKeys: String, CodingKey { case spread = "Spread" }
+        }
+
         package var constraints: [String]?
+        /// The first divides the tasks, the next each part of them.
+        package var preferences: [Preference]?
         package var platforms: [Platform]?
         package var maxReplicas: UInt64?
 
@@ -120,6 +142,7 @@ extension Swarm {
 
         enum CodingKeys: String, CodingKey {
             case constraints = "Constraints"
+            case preferences = "Preferences"
             case platforms = "Platforms"
             case maxReplicas = "MaxReplicas"
         }

@@ -36,7 +36,7 @@ enum SwarmMetrics {
     static func backends(_ snapshot: StoreSnapshot) -> [IPAddress: ConnectionTotals.Backend] {
         var backends: [IPAddress: ConnectionTotals.Backend] = [:]
         for task in snapshot.tasks.sorted.sorted(by: { !isRunning($0) && isRunning($1) }) {
-            let name = task.slot == 0 ? task.serviceName : "\(task.serviceName).\(task.slot)"
+            let name = task.shownSlot == 0 ? task.serviceName : "\(task.serviceName).\(task.shownSlot)"
             for attachment in task.networks {
                 for address in attachment.addresses {
                     backends[address.address] = .init(service: task.serviceName, name: name)

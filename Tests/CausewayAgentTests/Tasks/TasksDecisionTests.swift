@@ -79,6 +79,54 @@ import Testing
         #expect(gone.container?.id == "0123456789abcdef")
     }
 
+    // MARK: health
+
+    @Test(
+        arguments: [
+            (.preparing, .starting, "report starting"), (.starting, .starting, "wait"), (.running, .starting, "wait"),
+            (.starting, .healthy, "report running"), (.running, .healthy, "wait"), (.starting, .unhealthy, "stop"),
+        ] as [(Swarm.Task.State, ObservedContainer.Health, String)])
+    func `a task is starting until its container is healthy`(
+        state: Swarm.Task.State, health: ObservedContainer.Health, expected: String
+    ) {
+        var container = Self.container(.running)
+        container.health = health
+        #expect(Self.next(state, container).brief == expected)
+    }
+
+    @Test func `a task that is not well says so, waits for the word to stop, and stops without it`() throws {
+        var container = Self.container(.running)
+        container.health = .unhealthy
+        guard case .report(let ill) = Self.next(.running, container) else { throw Unexpected() }
+        #expect(ill.state == .running && ill.isUnhealthy == true)
+
+        func next(_ desired: Swarm.Task.State, after seconds: Int64) -> TaskDecision {
+            .next(
+                for: .sample("t1", desired: desired), status: ill, container: container,
+                now: Self.now.advanced(by: .seconds(seconds)))
+        }
+        #expect(next(.running, after: 9) == .wait)
+        #expect(next(.running, after: 10) == .act(.stop(container: "c1")))
+        #expect(next(.shutdown, after: 0) == .act(.stop(container: "c1")))
+
+        for (desired, code, error) in [
+            (Swarm.Task.State.running, 137, "task: non-zero exit (137): dockerexec: unhealthy container"),
+            (.shutdown, 143, "task: non-zero exit (143): dockerexec: unhealthy container"),
+            (.shutdown, 0, "dockerexec: unhealthy container"),
+        ] {
+            container.state = .exited
+            container.exitCode = code
+            guard case .report(let failed) = next(desired, after: 1) else { throw Unexpected() }
+            #expect(failed.state == .failed && failed.error == error)
+        }
+    }
+
+    @Test func `a task that is shut down while it is starting is not called ill`() {
+        var container = Self.container(.exited, exit: 143)
+        container.health = .unhealthy
+        #expect(Self.next(.starting, desired: .shutdown, container).brief == "report shutdown")
+    }
+
     @Test func `a refusal rejects before the start and fails after it`() {
         func refused(_ action: TaskDecision.Action, _ state: Swarm.Task.State) -> Swarm.Task.Status? {
             TaskDecision.refusal(

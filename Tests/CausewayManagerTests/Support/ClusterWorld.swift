@@ -21,16 +21,21 @@ final class FakeNode {
     /// The assignments' streams, as long as they are held, are open.
     private var stream: AsyncStream<NodeAssignment>?
 
+    /// What is different about it.
+    var edit: (inout Swarm.Node.Description) -> Void = { _ in }
+
     init(_ number: Int) {
         hostname = "n\(number)"
         id = "node" + String(repeating: "0", count: 21 - "\(number)".count) + "\(number)"
     }
 
     var hello: NodeHello {
-        NodeHello(
-            description: Swarm.Node.Description(
-                hostname: hostname, architecture: "x86_64", nanoCPUs: 2_000_000_000, memoryBytes: 1 << 30,
-                engineVersion: "20.10"),
+        var description = Swarm.Node.Description(
+            hostname: hostname, architecture: "x86_64", nanoCPUs: 2_000_000_000, memoryBytes: 1 << 30,
+            engineVersion: "20.10")
+        edit(&description)
+        return NodeHello(
+            description: description,
             address: IPAddress("192.0.2.\(hostname.dropFirst())") ?? .v4(IPv4Address(rawValue: 0)))
     }
 
@@ -108,8 +113,9 @@ final class ClusterWorld {
     }
 
     @discardableResult
-    func add() async throws -> FakeNode {
+    func add(_ edit: @escaping (inout Swarm.Node.Description) -> Void = { _ in }) async throws -> FakeNode {
         let node = FakeNode(nextNumber)
+        node.edit = edit
         nextNumber += 1
         try await node.join(world)
         nodes.append(node)
@@ -168,9 +174,13 @@ final class ClusterWorld {
     }
 
     func set(_ availability: Swarm.Node.Availability, of id: Swarm.ID) async throws {
+        try await edit(id) { $0.availability = availability }
+    }
+
+    func edit(_ id: Swarm.ID, _ edit: (inout Swarm.Node.Spec) -> Void) async throws {
         let node = try node(id)
         var spec = node.spec
-        spec.availability = availability
+        edit(&spec)
         try await manager.updateNode(id, spec, version: node.meta.version)
     }
 }

@@ -3,11 +3,13 @@ import CausewayModel
 /// An agent without containers: it does what its assignment says, and an image's name says how it goes.
 ///
 /// `ok` runs; `exit0`, `exit3` end at once; `crash2` runs for two seconds and fails; `missing` is not there.
+/// `sick2` is not well after two seconds, and fails when it is stopped then.
 /// `slowstop` takes three seconds to stop.
 struct FakeAgent {
     private struct Run {
         var endsAt: Timestamp?
         var stopsAt: Timestamp?
+        var isIll = false
     }
 
     private var runs: [Swarm.ID: Run] = [:]
@@ -43,12 +45,19 @@ struct FakeAgent {
             if image == "missing" { return [status(.rejected, "preparing", "No such image: missing:latest")] }
             return [status(.accepted), status(.preparing), status(.ready)]
         case .ready..<(.running) where task.desiredState == .running:
-            let life: Nanoseconds? = image == "crash2" ? .seconds(2) : image.hasPrefix("exit") ? .zero : nil
+            let life: Nanoseconds? = ["crash2", "sick2"].contains(image) ? .seconds(2) : image.hasPrefix("exit") ? .zero : nil
             runs[task.id] = Run(endsAt: life.map { now.advanced(by: $0) })
             return [status(.starting), status(.running, "started")]
         case .running:
             let isOver = runs[task.id]?.endsAt.map { $0 <= now } ?? false
             guard isOver || killing.remove(task.id) != nil else { return [] }
+            if image == "sick2", runs[task.id] != nil {
+                runs[task.id]?.endsAt = nil
+                runs[task.id]?.isIll = true
+                var ill = status(.running, "started")
+                ill.isUnhealthy = true
+                return [ill]
+            }
             runs[task.id] = nil
             return [
                 image == "exit0" ? status(.complete, "finished") : status(.failed, "started", "task: non-zero exit (3)")
@@ -64,6 +73,9 @@ struct FakeAgent {
         guard end <= now else {
             runs[task.id, default: Run()].stopsAt = end
             return nil
+        }
+        if runs[task.id]?.isIll == true {
+            return Swarm.Task.Status(timestamp: now, state: .failed, message: "started", error: "unhealthy container")
         }
         return Swarm.Task.Status(timestamp: now, state: .shutdown, message: "shutdown")
     }
