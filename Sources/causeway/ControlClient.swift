@@ -7,6 +7,8 @@ import Glibc
 /// The protocol is HTTP/1.0 without anything optional, so that no client library is needed.
 struct ControlClient {
     let socketPath: String
+    /// How long an answer is waited for, seconds.
+    var patience = 30
 
     /// Where the daemon listens unless it was told otherwise.
     static let usualPath = "/run/causeway/control.sock"
@@ -130,7 +132,7 @@ struct ControlClient {
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socketPath.utf8) }
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("cannot make a socket for") }
-        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        var patience = timeval(tv_sec: patience, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let size = socklen_t(MemoryLayout<sockaddr_un>.size)
         let status = withUnsafePointer(to: &address) { pointer in

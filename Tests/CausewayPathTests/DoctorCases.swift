@@ -123,7 +123,8 @@ struct DoctorCase: Sendable, CustomStringConvertible {
             }
         },
         DoctorCase(
-            "open-beyond-firewall", "INPUT drops", says: "8080/tcp at 192.0.2.2", shows: "INPUT", owner: "a bare policy"
+            "open-beyond-firewall", "INPUT drops", says: "192.0.2.2 can be reached although", shows: "INPUT",
+            owner: "a bare policy"
         ) {
             $0.addFilter(IPTables.Chain(name: "INPUT", policy: "DROP"))
         },
@@ -405,6 +406,21 @@ struct DoctorCase: Sendable, CustomStringConvertible {
             owner: "service web"
         ) {
             $0.answer("10.0.1.99")
+        },
+        DoctorCase(
+            "no-backend", "an empty map of virtual addresses",
+            says: "virtual IP 10.0.1.2 of service web leads to no task",
+            shows: "virtual IP", owner: "service web"
+        ) { bed in
+            let at = bed[host: 0].tables[0].sets.firstIndex { $0.name == "vips" }!
+            bed[host: 0].tables[0].sets[at].elements = []
+        },
+        DoctorCase(
+            "task-route", "deleted", says: "does not lead 10.0.1.5 to task web.1",
+            shows: "10.0.1.0/24 dev cw-gone table 213",
+            owner: "web.1"
+        ) {
+            $0[host: 0].routes.removeAll { $0.destination == CIDR("10.0.1.5/32") }
         },
     ]
 

@@ -13,7 +13,7 @@ extension DoctorCase {
             $0[space: "ingress_sbox"].sysctls["net.ipv4.ip_forward"] = "0"
         },
         DoctorCase(
-            "ipvs-missing", "no IPVS", says: "this is why the published port 8080/tcp is dead",
+            "ipvs-missing", "no IPVS", says: "this is why the published port 8080/tcp of service web is dead",
             shows: "mangle PREROUTING", owner: "Docker"
         ) {
             $0[space: "ingress_sbox"].hasIPVS = false
@@ -49,6 +49,12 @@ extension DoctorCase {
             owner: "Docker"
         ) {
             $0.editChain("nat", "PREROUTING") { $0.rules.removeAll { $0.target == .jump("DOCKER-INGRESS") } }
+        },
+        DoctorCase(
+            "docker-ingress-jump", "no rule", says: "leads 8080/tcp of service web to the balancer",
+            shows: "no rule for port 8080", owner: "Docker"
+        ) {
+            $0.editChain("nat", "DOCKER-INGRESS") { $0.rules = [] }
         },
         DoctorCase(
             "docker-ingress-jump", "no jump in FORWARD", says: "filter FORWARD has no jump", shows: "DOCKER-INGRESS",

@@ -125,10 +125,10 @@ import Testing
     // MARK: how it is said
 
     @Test func `text keeps within 100 columns but for commands, and is coloured on request alone`() throws {
-        for one in DoctorCase.nodes + DoctorCase.swarm {
-            var bed =
-                DoctorCase.swarm.contains { $0.what == one.what && $0.check == one.check }
-                ? try DoctorBed.swarm() : DoctorBed.nodes()
+        let beds =
+            try DoctorCase.nodes.map { ($0, DoctorBed.nodes()) } + DoctorCase.swarm.map { ($0, try DoctorBed.swarm()) }
+        for (one, healthy) in beds {
+            var bed = healthy
             one.plant(&bed)
             let diagnosis = Checkup(only: [one.check]).examine(bed.patient)
             for line in diagnosis.text().split(separator: "\n") where !line.hasPrefix("  do:") {

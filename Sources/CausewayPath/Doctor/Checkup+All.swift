@@ -3,7 +3,7 @@ extension Checkup {
     package static let all: [any Check] = switches + filters + tunnels + addresses + balancers + ways + daemons
 
     private static let switches: [any Check] = [
-        ForwardingCheck(), SandboxForwardingCheck(), IPVSMissingCheck(), ReversePathCheck(), SourceMarkCheck(),
+        IPVSMissingCheck(), ForwardingCheck(), SandboxForwardingCheck(), ReversePathCheck(), SourceMarkCheck(),
         LocalRouteCheck(), TaskIPv6Check(), BridgeNetfilterCheck(), ConntrackCheck(), NeighborTableCheck(),
     ]
 
@@ -23,7 +23,8 @@ extension Checkup {
     ]
 
     private static let balancers: [any Check] = [
-        BalancerCheck(), BalancerTimeoutCheck(), StaleBackendCheck(), MissingBackendCheck(), NoBackendCheck(),
+        BalancerCheck(), BalancerTimeoutCheck(), TaskRouteCheck(), StaleBackendCheck(), MissingBackendCheck(),
+        NoBackendCheck(),
     ]
 
     private static let ways: [any Check] = [

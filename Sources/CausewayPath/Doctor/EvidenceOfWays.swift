@@ -20,7 +20,8 @@ extension Evidence {
         self.init(
             isPolicy ? .chain : .rule, "\(table) \(chain): \(isPolicy ? "policy DROP" : text ?? verdict.text)",
             at: verdict.place,
-            owner: RuleOwner.of(table: table, chain: chain, rule: text ?? "") ?? hop.owner)
+            owner: RuleOwner.of(table: table, chain: chain, rule: text ?? "") ?? hop.owner
+                ?? (rule != nil && !isPolicy ? RuleOwner.unknown : nil))
     }
 }
 

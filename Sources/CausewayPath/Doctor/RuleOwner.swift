@@ -2,6 +2,9 @@ import CausewayKernel
 
 /// Whose a rule or a chain is, by the names that its maker gives.
 enum RuleOwner {
+    /// A rule that bears nobody's name.
+    static let unknown = "somebody's own rule"
+
     /// `table` as a hop's stage has it: `iptables filter`, `inet firewalld`.
     static func of(table: String?, chain: String, rule: String = "") -> String? {
         let table = table ?? ""

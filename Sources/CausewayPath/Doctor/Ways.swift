@@ -94,8 +94,8 @@ private struct WayWalker {
     // MARK: published ports
 
     private mutating func walk(_ port: Directory.PublishedPort) {
-        let families = Set(port.targets.map(\.address.family))
-        // A service without a task is the business of another check.
+        // Causeway's port without a task is the business of another check; Swarm's leads to a balancer in any case.
+        let families = isPromised(port) ? [.ip] : Set(port.targets.map(\.address.family))
         for family in families.sorted(by: { $0.rawValue < $1.rawValue }) {
             guard let (client, address, link) = caller(port, family) else { continue }
             let packet = Packet(port.transport, from: client, Question.clientPort, to: address, port.port)
@@ -103,6 +103,18 @@ private struct WayWalker {
             let what = "\(port.port)/\(port.transport.rawValue)" + (whose.map { " of service \($0)" } ?? "")
             walkAll(.published, what, packet, .link(namespace: world[host].inode, name: link), host, whose)
         }
+    }
+
+    /// Published through Docker Swarm's mesh, and nowhere in the kernel.
+    private func isPromised(_ port: Directory.PublishedPort) -> Bool {
+        let services = world.engines.services
+        return port.targets.isEmpty && !world[host].tables.contains { $0.name == KernelState.tableName }
+            && services.contains { service in
+                service.ports.contains {
+                    $0.mode == "ingress" && $0.published == port.port
+                        && $0.protocol.rawValue == port.transport.rawValue
+                }
+            }
     }
 
     /// Somebody outside who gets through, if there is one; else anybody.

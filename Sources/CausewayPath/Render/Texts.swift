@@ -81,5 +81,7 @@ extension Place {
     }
 
     /// The heading, and the namespace's own name where it says more.
-    package var longHeading: String { namespace == title || namespace == kind.rawValue ? heading : "\(heading) (\(namespace))" }
+    package var longHeading: String {
+        namespace == title || namespace == kind.rawValue ? heading : "\(heading) (\(namespace))"
+    }
 }

@@ -80,16 +80,26 @@ struct DoctorCommand: AsyncParsableCommand {
     }
 
     private func look() async throws -> Patient {
-        let client = ControlClient(socketPath: socket)
         guard input.isEmpty else {
             return Patient(try await InventorySource.readAll(input) { nil })
         }
-        let isAnswered = !docker && client.isAnswered
-        let inventories = try await InventorySource.readAll([]) { isAnswered ? try client.inventories() : nil }
-        let report = isAnswered ? try client.report() : nil
+        let (report, told) = docker ? (nil, nil) : askDaemon()
+        let inventories = try await InventorySource.readAll([]) { told }
         var patient = Patient(inventories, daemon: report, wasAsked: !docker)
         patient.names = await Self.ask(patient.questions)
         return patient
+    }
+
+    /// A daemon that does not answer is a finding, not a failure: the kernel can be looked at without it.
+    private func askDaemon() -> (DaemonReport?, [Inventory]?) {
+        let client = ControlClient(socketPath: socket, patience: 5)
+        guard client.isAnswered else { return (nil, nil) }
+        do {
+            return (try client.report(), try client.inventories())
+        } catch {
+            Console.note("\(error)")
+            return (nil, nil)
+        }
     }
 
     /// Within each task, at its own name server.

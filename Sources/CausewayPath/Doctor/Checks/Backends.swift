@@ -102,11 +102,18 @@ struct MissingBackendCheck: Check {
                     "a task that is starting, unhealthy or about to stop is left out on purpose; else restart causewayd"
                 ))
         }
-        let own = patient.world[position].addresses.map(\.address.address)
-        let ports = directory.published.filter { $0.service == service && !$0.targets.isEmpty }
-            .filter { port in !port.targets.contains { own.contains($0.address) } }
-        let addresses = directory.virtualIPs.filter { $0.service == service && !$0.targets.isEmpty }
-            .filter { vip in !vip.targets.contains { own.contains($0) } }
+        let own = patient.world[position].addresses.map(\.address.address).filter {
+            !$0.isLoopback && $0.v6?.isLinkLocal != true
+        }
+        /// Each family has balancers of its own.
+        func isLeftOut(_ targets: [IPAddress]) -> Bool {
+            Set(own.map(\.family)).contains { family in
+                let all = targets.filter { $0.family == family }
+                return !all.isEmpty && !all.contains { own.contains($0) }
+            }
+        }
+        let ports = directory.published.filter { $0.service == service && isLeftOut($0.targets.map(\.address)) }
+        let addresses = directory.virtualIPs.filter { $0.service == service && isLeftOut($0.targets) }
         return ports.map { finding("\($0.port)/\($0.transport.rawValue) of service \(service)") }
             + addresses.map { finding("virtual IP \($0.address) of service \(service)") }
     }
@@ -124,7 +131,19 @@ struct NoBackendCheck: Check {
         var count = 0
         for host in patient.hosts where patient.isCauseway(host) {
             let directory = Directory(patient.world.seen(from: host))
-            count += directory.published.count
+            count += directory.published.count + directory.virtualIPs.count
+            for vip in directory.virtualIPs where vip.targets.isEmpty {
+                let what = "virtual IP \(vip.address)\(vip.service.map { " of service \($0)" } ?? "")"
+                findings.append(
+                    Finding(
+                        .risk, "\(what) leads to no task",
+                        [
+                            Evidence(
+                                .balancer, what, at: patient.place(host), owner: vip.service.map { "service \($0)" })
+                        ],
+                        remedy: .run(
+                            "docker service ps --no-trunc \(vip.service ?? "SERVICE")", "says why no task runs")))
+            }
             for port in directory.published where port.targets.isEmpty {
                 let what = "\(port.port)/\(port.transport.rawValue)\(port.service.map { " of service \($0)" } ?? "")"
                 findings.append(
@@ -139,5 +158,55 @@ struct NoBackendCheck: Check {
             }
         }
         return count == 0 ? .irrelevant("nothing is published on a Causeway node here") : .of(findings)
+    }
+}
+
+/// A task that the host has no way to.
+struct TaskRouteCheck: Check {
+    let name = "task-route"
+    let looksAt =
+        "the host's route to each address of its tasks on Causeway networks: it has to lead to the task's own link"
+    let why = "the task runs and nothing reaches it: its packets go nowhere, or to somebody else"
+    let threads: [Discussion] = [.moby(34_632)]
+
+    func examine(_ patient: Patient) -> Examination {
+        let world = patient.world
+        var findings: [Finding] = []
+        var count = 0
+        for position in patient.inhabited {
+            for link in world[position].links {
+                guard let peer = world.peer(of: link, in: position), world.isHost(peer.position),
+                    peer.link.link.name.hasPrefix(Rtnl.linkPrefix)
+                else { continue }
+                for own in world[position].addresses where own.link == link.link.name && own.address.isHost {
+                    count += 1
+                    findings +=
+                        finding(patient, position, own.address.address, peer.position, peer.link.link.name).map { [$0] }
+                        ?? []
+                }
+            }
+        }
+        return count == 0 ? .irrelevant("no task on a Causeway network here") : .of(findings)
+    }
+
+    private func finding(
+        _ patient: Patient, _ position: Int, _ address: IPAddress, _ host: Int, _ link: String
+    ) -> Finding? {
+        let decision = Routing(patient.world[host]).decide(RouteQuery(destination: address))
+        let route = decision.route
+        guard decision.kind != .unicast || route?.link != link else { return nil }
+        let text = route.map {
+            "\($0.destination) \($0.link.map { "dev \($0)" } ?? $0.kind.rawValue) table \($0.table)"
+        }
+        return Finding(
+            .fault, "the host does not lead \(address) to \(patient.place(position).heading), which has it",
+            [
+                Evidence(
+                    .route, text ?? "no route to \(address)", at: patient.place(host),
+                    owner: patient.world.identity(position).name)
+            ],
+            remedy: .run(
+                "ip route replace \(address) dev \(link) table \(Rtnl.taskTable) proto \(Rtnl.causewayProtocol)",
+                "causewayd does so while it runs"))
     }
 }

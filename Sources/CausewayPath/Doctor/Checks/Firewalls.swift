@@ -19,7 +19,7 @@ struct ForwardFilterCheck: Check {
             Grouping.byEnd(failing).map { ways, evidence in
                 let space = patient.world[patient.world.host(of: ways[0].position)]
                 let owner =
-                    evidence.owner ?? (evidence.kind == .chain ? RuleOwner.ofPolicy(space) : "somebody's own rule")
+                    evidence.owner ?? (evidence.kind == .chain ? RuleOwner.ofPolicy(space) : RuleOwner.unknown)
                 var evidence = evidence
                 evidence.owner = owner
                 return Finding(

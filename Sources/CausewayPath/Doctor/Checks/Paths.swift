@@ -101,7 +101,7 @@ struct PortTakenCheck: Check {
                     evidence.insert(
                         Evidence(
                             .rule, "\(hop.stage.table ?? "") \(rule.chain): \(rule.text)", at: hop.place,
-                            owner: owner ?? "somebody's own rule"), at: 0)
+                            owner: owner ?? RuleOwner.unknown), at: 0)
                 }
                 return Finding(
                     .fault, "\(way.what) is answered by \(leg.verdict.place.heading): \(leg.verdict.text)", evidence,

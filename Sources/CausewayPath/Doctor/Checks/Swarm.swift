@@ -17,11 +17,15 @@ struct IPVSMissingCheck: Check {
                 return nil
             }
             guard !hasIPVS else { return [] }
-            let ports = patient.marks(box).map { "\($0.port)/\($0.transport)" }
+            let ports = patient.meshPorts(box).map(\.text)
+            let isIngress = patient.world[box].name.hasSuffix("ingress_sbox")
+            guard !isIngress || !ports.isEmpty else { return [] }
             let what =
-                patient.world[box].name.hasSuffix("ingress_sbox")
-                ? "this is why the published port\(ports.count == 1 ? " \(ports[0]) is" : "s \(ports.joined(separator: ", ")) are") dead"
-                : "this is why the virtual IPs of this network are dead"
+                !isIngress
+                ? "this is why the virtual IPs of this network are dead"
+                : ports.count == 1
+                    ? "this is why the published port \(ports[0]) is dead"
+                    : "this is why the published ports \(ports.joined(separator: ", ")) are dead"
             return [
                 Finding(
                     .fault, "the kernel has no IPVS: \(what)",
@@ -37,40 +41,48 @@ struct IPVSMissingCheck: Check {
     }
 }
 
-extension Patient {
-    /// The rules that mark packets for the balancer in `ingress_sbox`.
-    func marks(_ box: Int) -> [(transport: String, port: UInt16, mark: UInt32, text: String)] {
-        let chains = world[box].iptables.filter { $0.name == "mangle" }.flatMap(\.chains)
-        return chains.filter { $0.name == "PREROUTING" }.flatMap(\.rules).compactMap { rule in
-            guard case .setMark(let mark, _)? = rule.target else { return nil }
-            var (transport, port) = ("tcp", UInt16(0))
-            for match in rule.matches {
-                if case .protocol(let number) = match {
-                    transport = number == 17 ? "udp" : number == 6 ? "tcp" : "\(number)"
-                }
-                if case .destinationPort(let range) = match { port = range.lowerBound }
-            }
-            return port == 0 ? nil : (transport, port, mark, "iptables mangle PREROUTING: \(rule.text)")
-        }
-    }
-}
-
-/// The jumps to what Swarm's chains hold.
+/// The jumps to what Swarm's chains hold, and what they have to hold.
 struct IngressJumpCheck: Check {
     let name = "docker-ingress-jump"
     let looksAt =
-        "the jumps to DOCKER-INGRESS in nat PREROUTING, nat OUTPUT and filter FORWARD, where the chain has rules"
+        "the jumps to DOCKER-INGRESS in nat PREROUTING, nat OUTPUT and filter FORWARD, and the chain's rule for each published port"
     let why =
-        "a firewall's reload takes the jump away and leaves the chain: every published port is dead, and dockerd does not notice"
+        "a firewall's reload takes the jump or the rules away: every published port is dead, and dockerd does not notice"
     let threads: [Discussion] = [.moby(34_939), Discussion(repository: "moby/swarmkit", number: 2937)]
 
     func examine(_ patient: Patient) -> Examination {
-        let hosts = patient.hosts.filter { host in patient.world[host].iptables.contains { Ingress.rules($0) > 0 } }
-        guard !hosts.isEmpty else { return .irrelevant("no chain DOCKER-INGRESS with rules here") }
+        let hosts = patient.hosts.filter { host in
+            patient.isSwarm(host)
+                && (!patient.meshPorts(host).isEmpty || patient.world[host].iptables.contains { Ingress.rules($0) > 0 })
+        }
+        guard !hosts.isEmpty else { return .irrelevant("no Docker Swarm that publishes a port here") }
         return .of(
             hosts.flatMap { host in
-                patient.world[host].iptables.filter { Ingress.rules($0) > 0 }.flatMap { missing(patient, host, $0) }
+                rules(patient, host)
+                    + patient.world[host].iptables.filter { Ingress.rules($0) > 0 }.flatMap {
+                        missing(patient, host, $0)
+                    }
             })
+    }
+
+    /// Ports that are published and of which the chain knows nothing.
+    private func rules(_ patient: Patient, _ host: Int) -> [Finding] {
+        let chain = patient.world[host].iptables.first { $0.family == .ip && $0.name == "nat" }?.chains
+            .first { $0.name == Ingress.name }
+        let known = Set((chain?.rules ?? []).flatMap(\.ports))
+        return patient.meshPorts(host).filter { !known.contains($0.port) }.map { port in
+            Finding(
+                .fault, "nothing in the host's rules leads \(port.text) to the balancer",
+                [
+                    Evidence(
+                        .chain,
+                        "iptables nat \(Ingress.name): \(chain == nil ? "no such chain" : "no rule for port \(port.port)")",
+                        at: patient.place(host), owner: "Docker")
+                ],
+                remedy: .run(
+                    "systemctl restart docker",
+                    "it makes its rules anew; where its log says that the balancer cannot be made, that is the cause"))
+        }
     }
 
     private func missing(_ patient: Patient, _ host: Int, _ table: IPTables.Table) -> [Finding] {
@@ -171,7 +183,7 @@ struct IngressOrderCheck: Check {
         return Finding(
             grade, cause,
             rules.map { rule in
-                let owner = rule.drops ? "somebody's own rule" : "Docker"
+                let owner = rule.drops ? RuleOwner.unknown : "Docker"
                 return Evidence(
                     .rule, "\(tool) \(table.name) \(chain): \(rule.text)", at: patient.place(host), owner: owner)
             }, remedy: remedy)

@@ -192,7 +192,7 @@ struct TunnelPortCheck: Check {
         if evidence.owner == nil, evidence.kind == .chain {
             evidence.owner = RuleOwner.ofPolicy(patient.world[end.host])
         }
-        if evidence.owner == nil { evidence.owner = "somebody's own rule" }
+        if evidence.owner == nil { evidence.owner = RuleOwner.unknown }
         let owner = evidence.owner ?? ""
         return Finding(
             trace.isCertain ? .fault : .risk,
