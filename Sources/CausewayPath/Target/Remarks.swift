@@ -4,15 +4,13 @@ import CausewayModel
 /// What lies behind a packet's end where the walk itself only sees that something is missing.
 struct Remarks: Sendable {
     private let world: World
-    private let directory: Directory
 
-    init(_ world: World) {
-        self.world = world
-        directory = Directory(world)
-    }
+    init(_ world: World) { self.world = world }
 
     func about(_ packet: Packet, _ verdict: Verdict) -> [String] {
-        guard verdict.outcome == .refused || verdict.outcome == .dropped else { return [] }
+        guard verdict.outcome == .refused || verdict.outcome == .dropped, !world.engines.services.isEmpty else {
+            return []
+        }
         return [withoutBalancer(packet)].compactMap { $0 }
     }
 
@@ -39,10 +37,9 @@ struct Remarks: Sendable {
                 ($0.name, host.position, "publishes port \(packet.destinationPort) on every node")
             }
         }
-        let virtual = directory.virtualIPs.first { $0.address == packet.destination && $0.service != nil }
-        guard let service = virtual?.service, engines.services.contains(where: { $0.name == service }) else {
-            return nil
+        let service = engines.services.first { service in
+            service.virtualIPs.contains { $0.address.address == packet.destination }
         }
-        return (service, world.home, "has the virtual address \(packet.destination)")
+        return service.map { ($0.name, world.home, "has the virtual address \(packet.destination)") }
     }
 }
