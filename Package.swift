@@ -156,7 +156,6 @@ let tests: [Target] = [
         name: "CausewayTraceTests",
         dependencies: [
             "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", "CausewayTestKit",
-            "CLinux",
         ],
         swiftSettings: strict),
     .testTarget(
