@@ -46,6 +46,7 @@ import Testing
         #expect(try cluster(world).spec.caConfig?.forceRotate == 1)
 
         try await world.manager.left(silent.id)
+        world.nodes = []
         try await world.settle()
         #expect(try cluster(world).rotation == nil)
         try await rotate(world, to: 2)

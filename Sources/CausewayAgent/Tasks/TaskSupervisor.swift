@@ -178,8 +178,8 @@ package actor TaskSupervisor {
         records[id]?.status = status
         outbox.append(TaskReport(taskID: id, status: status))
         outgoingReady.yield()
-        logger.info(
-            "task \(record.task.name): \(status.isUnhealthy == true ? "unhealthy" : "\(status.state)")", metadata: status.error.map { ["error": "\($0)"] } ?? [:])
+        let word = status.isUnhealthy == true ? "unhealthy" : status.state.description
+        logger.info("task \(record.task.name): \(word)", metadata: status.error.map { ["error": "\($0)"] } ?? [:])
     }
 
     /// Ends a job.
