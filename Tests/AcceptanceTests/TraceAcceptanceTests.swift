@@ -70,8 +70,16 @@ extension Acceptance.OnLab {
                 let load = Load(transport: .http, address: lab.address("n1"), port: 8080, count: 20)
                 _ = try await lab.reaches(load, from: "client", placed.keys.sorted())
 
-                let seen = try await tracedPath(
-                    "\(lab.address("n1")):8080", "--at", "n1", "--from", "cwlab-client", "--count", "12")
+                // The client belongs to no node: its own connections are followed.
+                async let following = tracedPath(
+                    "\(lab.address("n1")):8080", "--at", "n1", "--count", "12", "--timeout", "30")
+                try await eventually("the table of the trace") {
+                    try await Command(lab.at("n1").wrap(["nft", "list", "tables"])).run().out
+                        .contains("causeway_trace") ? true : nil
+                }
+                try await Task.sleep(for: .milliseconds(500))
+                _ = try await load.run(at: lab.at("client"))
+                let seen = try await following
                 seen.expectAgreement(12)
                 #expect(seen.targets == Set(placed.keys), "both tasks should have been asked: \(seen.targets)")
                 let through = seen.packets.filter { packet in
