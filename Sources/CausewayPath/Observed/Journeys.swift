@@ -21,11 +21,17 @@ struct Journeys: Sendable {
     private var open: [PacketIdentity: Int] = [:]
     /// Who travels in a tunnel's packet, by what the tunnel's packet is known by.
     private var passengers: [Tuple: PacketIdentity] = [:]
+    /// The same, as devices have shown it: there the whole packet is seen.
+    private let shown: [Tuple: [(time: UInt64, identity: PacketIdentity)]]
 
     init(_ sightings: [Sighting], _ world: World, machine: String?, tunnelPorts: Set<UInt16>) {
         self.world = world
         self.machine = machine
         self.tunnelPorts = tunnelPorts
+        shown = sightings.reduce(into: [:]) { shown, sighting in
+            guard let packet = sighting.packet, let inner = packet.inner else { return }
+            shown[packet.packet.tuple, default: []].append((sighting.time, inner.identity))
+        }
         for run in SeenRuns(sightings, position: { world.position(ofOrigin: $0, machine: machine) }).runs { add(run) }
         for sighting in sightings { addDevice(sighting) }
         for index in all.indices { all[index].devices.sort { $0.time < $1.time } }
@@ -58,6 +64,10 @@ struct Journeys: Sendable {
         guard isTunnel(run.packet.packet) else { return run.packet.identity }
         if let inner = run.packet.inner { return inner.identity }
         let outer = run.packet.packet.tuple
+        if let seen = shown[outer] {
+            // Chains are heard of after devices have seen the packet.
+            return (seen.last { $0.time <= run.time } ?? seen.first)?.identity
+        }
         if run.isEntry, run.ours?.hook == .output, let inside = lastToLeave(run.position) {
             passengers[outer] = inside
         }
@@ -78,7 +88,9 @@ struct Journeys: Sendable {
 
     private mutating func addDevice(_ sighting: Sighting) {
         if case .chain = sighting.event { return }
-        guard let packet = sighting.packet else { return }
+        guard let packet = sighting.packet, world.position(ofOrigin: sighting.namespace, machine: machine) != nil else {
+            return
+        }
         let identity = (packet.inner ?? packet).identity
         // Devices are seen before the chains are heard of: the first journey that had not ended by then.
         let candidates = all.indices.filter { all[$0].first.identity == identity }
