@@ -156,6 +156,7 @@ let tests: [Target] = [
         name: "CausewayTraceTests",
         dependencies: [
             "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", "CausewayTestKit",
+            "CLinux",
         ],
         swiftSettings: strict),
     .testTarget(

@@ -15,7 +15,8 @@ extension ManagementRound {
                 ReplicatedJobOrchestrator().reconcile(current(), maxConcurrent: concurrent, totalCompletions: total)
             case .globalJob:
                 GlobalJobOrchestrator().reconcile(
-                    current(), nodes: Self.eligibility(service, store.view).filter { node, _ in
+                    current(),
+                    nodes: Self.eligibility(service, store.view).filter { node, _ in
                         // One that came later is for the next run.
                         (store.view.nodes[node]?.meta.createdAt ?? .zero) < job.lastExecution
                     })

@@ -60,7 +60,9 @@ package struct ObservedContainer: Hashable, Sendable, Identifiable {
     package var finishedAt: Timestamp?
     /// What the engine says about why it ended or could not start.
     package var error: String
-    /// Absent without a health check. Of one that has ended: how it was before.
+    /// Absent without a health check.
+    ///
+    /// Of one that has ended: how it was before.
     package var health: Health?
 
     package init(

@@ -23,18 +23,20 @@ struct SocketAddress: Sendable {
     var port: UInt16 { UInt16(bytes[2]) << 8 | UInt16(bytes[3]) }
 
     mutating func withPointer<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
-        let length = socklen_t(bytes.count)
-        return bytes.withUnsafeBytes { raw in
-            raw.withMemoryRebound(to: sockaddr.self) { body($0.baseAddress!, length) }
-        }
+        withMutablePointer { pointer, length in body(UnsafePointer(pointer), length.pointee) }
     }
 
     mutating func withMutablePointer<R>(
         _ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> R
     ) -> R {
+        // Larger than any address, and laid out for all of them.
+        var storage = sockaddr_storage()
         var length = socklen_t(bytes.count)
-        return bytes.withUnsafeMutableBytes { raw in
-            raw.withMemoryRebound(to: sockaddr.self) { body($0.baseAddress!, &length) }
+        withUnsafeMutableBytes(of: &storage) { $0.copyBytes(from: bytes) }
+        let result = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, &length) }
         }
+        withUnsafeBytes(of: &storage) { bytes = Array($0.prefix(Int(length))) }
+        return result
     }
 }

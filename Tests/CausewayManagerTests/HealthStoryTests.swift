@@ -55,11 +55,13 @@ import Testing
 
         cluster.nodes[1].slowness = 3
         var seconds = 0
-        try await cluster.run(12, each: {
-            seconds += isActive(at: cluster.nodes[1]) ? 1 : 0
-            let task = try #require(cluster.view.tasks[first.id])
-            #expect(!isActive(at: cluster.nodes[1]) || task.status.state == .running)
-        })
+        try await cluster.run(
+            12,
+            each: {
+                seconds += isActive(at: cluster.nodes[1]) ? 1 : 0
+                let task = try #require(cluster.view.tasks[first.id])
+                #expect(!isActive(at: cluster.nodes[1]) || task.status.state == .running)
+            })
 
         #expect(seconds >= 4)
         #expect(cluster.view.tasks[first.id]?.status.state == .failed)

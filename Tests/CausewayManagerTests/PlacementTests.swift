@@ -27,11 +27,12 @@ private func placed(
 }
 
 @Suite struct `The scheduler` {
-    @Test(arguments: [
-        ([], ["n1": 2, "n2": 2, "n3": 2]), (["node.labels.zone"], ["n1": 2, "n2": 1, "n3": 3]),
-        (["Node.Labels.zone"], ["n1": 2, "n2": 1, "n3": 3]), (["engine.labels.none"], ["n1": 2, "n2": 2, "n3": 2]),
-        (["node.hostname"], ["n1": 2, "n2": 2, "n3": 2]),
-    ] as [([String], [String: Int])])
+    @Test(
+        arguments: [
+            ([], ["n1": 2, "n2": 2, "n3": 2]), (["node.labels.zone"], ["n1": 2, "n2": 1, "n3": 3]),
+            (["Node.Labels.zone"], ["n1": 2, "n2": 1, "n3": 3]), (["engine.labels.none"], ["n1": 2, "n2": 2, "n3": 2]),
+            (["node.hostname"], ["n1": 2, "n2": 2, "n3": 2]),
+        ] as [([String], [String: Int])])
     func `spreads tasks over the values of a label`(spread: [String], expected: [String: Int]) async throws {
         let cluster = try await zones()
         let service = try await cluster.manager.createService(placed(replicas: 6, spread: spread))

@@ -62,7 +62,8 @@ import Testing
         let service = services.randomElement(using: &random)
         let networks = [["tiny"], ["wide"], ["tiny", "wide"], []].randomElement(using: &random) ?? []
         let image =
-            ["ok", "ok1", "ok2", "crash2", "exit3", "missing", "slowstop", "sick2"].randomElement(using: &random) ?? "ok"
+            ["ok", "ok1", "ok2", "crash2", "exit3", "missing", "slowstop", "sick2"].randomElement(using: &random)
+            ?? "ok"
         let count = UInt64.random(in: 0...5, using: &random)
         switch (Int.random(in: 0..<12, using: &random), service) {
         case (0...1, _) where services.count < 4:

@@ -74,20 +74,22 @@ import Testing
             ])
     }
 
-    @Test(arguments: [
-        ("Up 2 seconds (healthy)", .healthy), ("Up 2 seconds (health: starting)", .starting),
-        ("Up 3 days (unhealthy)", .unhealthy), ("Up 2 seconds", nil), ("Exited (0) 2 seconds ago", nil),
-    ] as [(String, ObservedContainer.Health?)])
+    @Test(
+        arguments: [
+            ("Up 2 seconds (healthy)", .healthy), ("Up 2 seconds (health: starting)", .starting),
+            ("Up 3 days (unhealthy)", .unhealthy), ("Up 2 seconds", nil), ("Exited (0) 2 seconds ago", nil),
+        ] as [(String, ObservedContainer.Health?)])
     func `a container's health is read from the engine's list`(words: String, health: ObservedContainer.Health?) {
         #expect(ObservedContainer.Health(words: words) == health)
     }
 
     /// Docker Engine says `unhealthy` of each container that has ended.
-    @Test(arguments: [
-        ("running", "healthy", 0, 2, .healthy), ("running", "unhealthy", 2, 2, .unhealthy),
-        ("exited", "unhealthy", 2, 2, .unhealthy), ("exited", "unhealthy", 1, 2, .healthy),
-        ("exited", "unhealthy", 2, 0, .healthy), ("exited", "unhealthy", 3, 0, .unhealthy),
-    ] as [(String, String, Int, Int, ObservedContainer.Health)])
+    @Test(
+        arguments: [
+            ("running", "healthy", 0, 2, .healthy), ("running", "unhealthy", 2, 2, .unhealthy),
+            ("exited", "unhealthy", 2, 2, .unhealthy), ("exited", "unhealthy", 1, 2, .healthy),
+            ("exited", "unhealthy", 2, 0, .healthy), ("exited", "unhealthy", 3, 0, .unhealthy),
+        ] as [(String, String, Int, Int, ObservedContainer.Health)])
     func `a container that ended is ill only if it was`(
         state: String, health: String, streak: Int, retries: Int, found: ObservedContainer.Health
     ) throws {

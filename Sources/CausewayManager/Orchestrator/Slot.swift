@@ -35,7 +35,8 @@ package struct Slot: Hashable, Sendable {
     package var isFilled: Bool {
         if !wanted.isEmpty { return true }
         guard let newest, newest.desiredState != .remove else { return false }
-        return (newest.status.state.isTerminal || newest.isFailing) && !RestartSupervisor.shouldRestart(newest, in: self)
+        return (newest.status.state.isTerminal || newest.isFailing)
+            && !RestartSupervisor.shouldRestart(newest, in: self)
     }
 }
 

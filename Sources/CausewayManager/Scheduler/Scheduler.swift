@@ -74,7 +74,9 @@ package struct Scheduler: Sendable {
         return task
     }
 
-    /// The most frequent reason first. Of a task that can be on one node only, the reason is all that is said.
+    /// The most frequent reason first.
+    ///
+    /// Of a task that can be on one node only, the reason is all that is said.
     private static func explanation(_ refused: [Filter: Int], isBound: Bool) -> String {
         let reasons = refused.sorted { ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue) }
         let words = reasons.map { $0.key.explanation($0.value) }.joined(separator: "; ")

@@ -34,7 +34,8 @@ struct Spread: Sendable {
         let kinds = [
             ("node.labels.", node.spec.labels), ("engine.labels.", node.description.engineLabels),
         ]
-        for (prefix, labels) in kinds where descriptor.lowercased().hasPrefix(prefix) && descriptor.count > prefix.count {
+        for (prefix, labels) in kinds where descriptor.lowercased().hasPrefix(prefix) && descriptor.count > prefix.count
+        {
             return labels[String(descriptor.dropFirst(prefix.count))] ?? ""
         }
         return nil

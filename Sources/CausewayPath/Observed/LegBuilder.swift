@@ -45,11 +45,7 @@ struct LegBuilder {
         if let previous { leave(previous) }
         while let next = devices.popFirst() { show(next) }
         // A copy that was given up on the way is not the packet's end: it went on elsewhere.
-        if let sighting = loss?.sighting, let last = journey.devices.last, sighting != last,
-            case .dropped = last.event
-        {} else if let sighting = loss?.sighting, sighting != journey.devices.last {
-            loss = nil
-        }
+        if loss?.sighting != journey.devices.last { loss = nil }
     }
 
     private func isLoop(_ run: SeenRun, _ previous: SeenRun) -> Bool {
@@ -85,7 +81,8 @@ struct LegBuilder {
 
     /// Into a tunnel, or out of it, when the packet is another one than the one that left.
     private mutating func beginStack(_ run: SeenRun) {
-        let isOuter = run.packet.packet.transport == .udp && !run.packet.packet.tuple.isSameFlow(journey.first.packet)
+        let isOuter =
+            run.packet.packet.transport == .udp && !run.packet.packet.tuple.isSameFlow(journey.first.packet)
             && run.packet.identity != journey.first.identity
         if isOuter, inner == nil {
             let link = hops.last?.stage.name ?? "tunnel"

@@ -45,7 +45,8 @@ struct FakeAgent {
             if image == "missing" { return [status(.rejected, "preparing", "No such image: missing:latest")] }
             return [status(.accepted), status(.preparing), status(.ready)]
         case .ready..<(.running) where task.desiredState == .running:
-            let life: Nanoseconds? = ["crash2", "sick2"].contains(image) ? .seconds(2) : image.hasPrefix("exit") ? .zero : nil
+            let life: Nanoseconds? =
+                ["crash2", "sick2"].contains(image) ? .seconds(2) : image.hasPrefix("exit") ? .zero : nil
             runs[task.id] = Run(endsAt: life.map { now.advanced(by: $0) })
             return [status(.starting), status(.running, "started")]
         case .running:
