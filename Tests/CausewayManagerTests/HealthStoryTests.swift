@@ -77,6 +77,6 @@ import Testing
 
         let status = try #require(try world.current(service).updateStatus)
         #expect(status.state == "paused")
-        #expect(world.running(service).filter { $0.spec.containerSpec?.image == "ok" }.count == 2)
+        #expect(world.tasks(service).contains { $0.status.error == "unhealthy container" })
     }
 }

@@ -174,9 +174,10 @@ private func placed(
         let cluster = try await ClusterWorld.started(nodes: 2)
         var wanted = placed(constraints: ["node.role==worker"])
         wanted.taskTemplate.containerSpec?.image = "exit3"
+        wanted.mode = .replicated(2)
         let service = try await cluster.manager.createService(wanted)
-        try await cluster.run(20)
-        #expect(cluster.world.tasks(service).count { $0.status.state == .failed } >= 4)
+        try await cluster.run(30)
+        #expect(cluster.world.tasks(service).count { $0.status.state == .failed } >= 5)
 
         try await cluster.world.update(service) {
             $0.taskTemplate.placement = nil

@@ -26,6 +26,10 @@ struct DoctorBed {
         let web = bed.task("web").links[1].link.address!
         for (host, link) in [(0, bed.outer("web"))] {
             bed[host: host].routes.append(Rtnl.Route(destination: CIDR("fd00::5/128")!, link: link, table: 213))
+            for (priority, table) in [(0, 255), (21_300, 213), (32_766, 254)] as [(UInt32, UInt32)] {
+                bed[host: host].rules.append(
+                    NamespaceState.PolicyRule(family: .ip6, priority: priority, table: table))
+            }
             bed[host: host].neighbors.append(
                 NamespaceState.Neighbor(
                     neighbor: Rtnl.Neighbor(link: link, destination: IPAddress("fd00::5")!, address: web),
