@@ -238,9 +238,6 @@ extension Acceptance.OnCluster {
                 body:
                     #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test","Secrets":[{"SecretID":"a","SecretName":"a","File":{"Name":"a","UID":"0","GID":"0","Mode":292}}]}}}"#,
                 status: 501, says: ["secret"]),
-            Case(
-                name: "a job", path: create, body: service("x", #","Mode":{"ReplicatedJob":{}}"#), status: 501,
-                says: ["job"]),
         ]
 
         static let networkCases: [Case] = [

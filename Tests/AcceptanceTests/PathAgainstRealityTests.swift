@@ -11,6 +11,7 @@ extension Acceptance.OnCluster {
             try await withTown {
                 let town = try await Town.look()
                 var disagreements: [String] = []
+                var unheard = 0
                 var kinds: [String: Int] = [:]
                 for number in 1...Machine.generatedCases {
                     let probe = town.probe(using: &chance)
@@ -18,12 +19,17 @@ extension Acceptance.OnCluster {
                     let met = try await probe.send(expecting: predicted.verdict.outcome)
                     kinds[predicted.verdict.outcome.rawValue, default: 0] += 1
                     guard let difference = probe.difference(predicted, met) else { continue }
+                    if Probe.mayBeUnheard(predicted.verdict, met) {
+                        unheard += 1
+                        continue
+                    }
                     disagreements.append("case \(number), \(probe): \(difference)\n\(try await probe.drawing())")
                 }
-                print("seed \(Machine.seed): \(Machine.generatedCases) cases, predicted \(kinds)")
+                print("seed \(Machine.seed): \(Machine.generatedCases) cases, predicted \(kinds), \(unheard) unheard")
                 for disagreement in disagreements { print(disagreement) }
 
                 #expect(disagreements.isEmpty, "seed \(Machine.seed): \(disagreements.count) cases")
+                #expect(unheard * 8 <= Machine.generatedCases, "seed \(Machine.seed): \(unheard) refusals were not heard")
                 #expect(kinds.count >= (Machine.isFull ? 3 : 2), "the cases are too alike: \(kinds)")
             }
         }
@@ -218,6 +224,12 @@ private struct Probe: CustomStringConvertible {
         try await Task.sleep(for: .milliseconds(1_500))
         load.timeout = .seconds(3)
         return try await load.run(at: place)
+    }
+
+    /// A refusal by ICMP may go unheard however often one asks: what comes while connect(2) holds its socket is dropped
+    /// (`LockDroppedIcmps` of nstat), and one that the limit held back is not sent later. Most are heard.
+    static func mayBeUnheard(_ verdict: Verdict, _ met: Load.Result) -> Bool {
+        verdict.outcome == .refused && "\(verdict)".contains("icmp") && Set(met.failed.keys) == ["timeout"]
     }
 
     func drawing() async throws -> String {
