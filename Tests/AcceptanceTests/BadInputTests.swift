@@ -237,7 +237,7 @@ extension Acceptance.OnCluster {
                 name: "a secret", path: create,
                 body:
                     #"{"Name":"x","TaskTemplate":{"ContainerSpec":{"Image":"causeway-test","Secrets":[{"SecretID":"a","SecretName":"a","File":{"Name":"a","UID":"0","GID":"0","Mode":292}}]}}}"#,
-                status: 501, says: ["secret"]),
+                status: 501, says: ["secret"])
         ]
 
         static let networkCases: [Case] = [

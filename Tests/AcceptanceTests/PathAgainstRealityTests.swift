@@ -25,11 +25,13 @@ extension Acceptance.OnCluster {
                     }
                     disagreements.append("case \(number), \(probe): \(difference)\n\(try await probe.drawing())")
                 }
-                print("seed \(Machine.seed): \(Machine.generatedCases) cases, predicted \(kinds), \(unheard) unheard")
+                let count = Machine.generatedCases
+                print("seed \(Machine.seed): \(count) cases, predicted \(kinds), \(unheard) unheard")
                 for disagreement in disagreements { print(disagreement) }
 
                 #expect(disagreements.isEmpty, "seed \(Machine.seed): \(disagreements.count) cases")
-                #expect(unheard * 8 <= Machine.generatedCases, "seed \(Machine.seed): \(unheard) refusals were not heard")
+                #expect(
+                    unheard * 8 <= Machine.generatedCases, "seed \(Machine.seed): \(unheard) refusals were not heard")
                 #expect(kinds.count >= (Machine.isFull ? 3 : 2), "the cases are too alike: \(kinds)")
             }
         }
@@ -226,8 +228,10 @@ private struct Probe: CustomStringConvertible {
         return try await load.run(at: place)
     }
 
-    /// A refusal by ICMP may go unheard however often one asks: what comes while connect(2) holds its socket is dropped
-    /// (`LockDroppedIcmps` of nstat), and one that the limit held back is not sent later. Most are heard.
+    /// A refusal by ICMP may go unheard however often one asks.
+    ///
+    /// What comes while connect(2) holds its socket is dropped (`LockDroppedIcmps` of nstat), and one that the limit held
+    /// back is not sent later. Most are heard.
     static func mayBeUnheard(_ verdict: Verdict, _ met: Load.Result) -> Bool {
         verdict.outcome == .refused && "\(verdict)".contains("icmp") && Set(met.failed.keys) == ["timeout"]
     }
