@@ -156,7 +156,8 @@ struct DoctorTown: Sendable {
                 "mtu", "ip link set \(Self.link(web)) mtu 1280", says: "is dropped above 1280 bytes", at: web.name),
             PlantedFault(
                 "vtep-address",
-                "ip address add 192.0.2.77/24 dev eth0; ip address del 192.0.2.1/24 dev eth0",
+                // In this order: what goes with the first address of a subnet are all others.
+                "ip address del 192.0.2.1/24 dev eth0; ip address add 192.0.2.77/24 dev eth0",
                 undo: """
                     ip address del 192.0.2.77/24 dev eth0; ip address add 192.0.2.1/24 dev eth0
                     ip route replace default via 192.0.2.254 dev eth0
