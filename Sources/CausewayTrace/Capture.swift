@@ -9,7 +9,7 @@ import Synchronization
 
 /// A classic filter for packets as sockets of family AF_PACKET show them, from the network header on.
 ///
-/// Coarser than the patterns: protocols and addresses; what it lets through is sorted out by what is known of packets.
+/// Coarser than the patterns: protocols and addresses. What it lets through is compared with the patterns themselves.
 struct CaptureFilter {
     private(set) var instructions: [clinux_filter] = []
 
@@ -97,7 +97,8 @@ package final class Captures: Sendable {
     package init(
         _ filter: TraceFilter, in namespaces: LiveNamespaces, into log: SightingLog
     ) async throws(KernelError) {
-        let instructions = CaptureFilter(filter.all).instructions
+        let patterns = filter.all
+        let instructions = CaptureFilter(patterns).instructions
         let ports = filter.tunnelPorts
         for one in namespaces.all {
             let descriptor = try await one.namespace.performStep { () throws(KernelError) in
@@ -109,7 +110,10 @@ package final class Captures: Sendable {
                 var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 while let self, !self.isStopped.withLock({ $0 }) {
                     guard poll(&polled, 1, 50) > 0 else { continue }
-                    Self.read(descriptor, one.inode, ports, log)
+                    for sighting in Self.read(descriptor, one.inode, ports)
+                    where sighting.packet.map({ packet in patterns.contains { $0.matches(packet) } }) ?? false {
+                        log.add(sighting)
+                    }
                 }
                 close(descriptor)
             }
@@ -120,18 +124,19 @@ package final class Captures: Sendable {
 
     deinit { stop() }
 
-    private static func read(_ descriptor: Int32, _ namespace: UInt64, _ ports: Set<UInt16>, _ log: SightingLog) {
+    private static func read(_ descriptor: Int32, _ namespace: UInt64, _ ports: Set<UInt16>) -> [Sighting] {
+        var sightings: [Sighting] = []
         var buffer = [UInt8](repeating: 0, count: 256)
         while true {
             var (link, isOutgoing): (UInt32, Int32) = (0, 0)
             var time: UInt64 = 0
             let length = clinux_capture(descriptor, &buffer, UInt(buffer.count), &link, &isOutgoing, &time)
-            guard length > 0 else { return }
+            guard length > 0 else { return sightings }
             guard let packet = SeenPacket(network: buffer[..<min(length, buffer.count)], tunnelPorts: ports) else {
                 continue
             }
             let monotonic = UInt64(bitPattern: Int64(bitPattern: time) &+ MonotonicClock.fromRealTime)
-            log.add(
+            sightings.append(
                 Sighting(
                     namespace: namespace, time: monotonic, isOutgoing != 0 ? .sent(link: link) : .received(link: link),
                     packet: packet))

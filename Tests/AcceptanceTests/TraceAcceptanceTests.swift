@@ -60,6 +60,41 @@ extension Acceptance.OnCluster {
     }
 }
 
+extension Acceptance.OnLab {
+    /// The same across hosts: each is a namespace of this machine.
+    @Suite(.serialized) struct Traces {
+        @Test func `a packet is followed into the tunnel, out of it and back`() async throws {
+            try await Lab.with(nodes: 2) { lab in
+                let placed = try await lab.service("tr-lab", replicas: 2, "--publish", "8080:80")
+                #expect(Set(placed.values) == Set(lab.nodes), "\(placed)")
+                let load = Load(transport: .http, address: lab.address("n1"), port: 8080, count: 20)
+                _ = try await lab.reaches(load, from: "client", placed.keys.sorted())
+
+                // The client belongs to no node: its own connections are followed.
+                async let following = tracedPath(
+                    "\(lab.address("n1")):8080", "--at", "n1", "--count", "12", "--timeout", "30")
+                try await eventually("the table of the trace") {
+                    try await Command(lab.at("n1").wrap(["nft", "list", "tables"])).run().out
+                        .contains("causeway_trace") ? true : nil
+                }
+                try await Task.sleep(for: .milliseconds(500))
+                _ = try await load.run(at: lab.at("client"))
+                let seen = try await following
+                seen.expectAgreement(12)
+                #expect(seen.targets == Set(placed.keys), "both tasks should have been asked: \(seen.targets)")
+                let through = seen.packets.filter { packet in
+                    packet.observed.outward.hops.contains { $0.stage.kind == .encapsulate }
+                }
+                #expect(!through.isEmpty && through.count < 12)
+                for packet in through {
+                    #expect(packet.observed.outward.hops.contains { $0.stage.kind == .decapsulate })
+                    #expect(packet.observed.reply?.hops.contains { $0.stage.kind == .encapsulate } == true)
+                }
+            }
+        }
+    }
+}
+
 /// What `causeway trace` said.
 struct Traced: Decodable {
     var packets: [Observation]

@@ -182,23 +182,16 @@ struct HostRules {
                         ],
                         comment: "same network")
                 }
-                + [
-                    Nft.Rule(
-                        [fromTaskLink, .counter(), .reject(.icmp("icmpx", code: "admin-prohibited"))],
-                        comment: "another network"),
-                    Nft.Rule([.counter(), .verdict(.drop)], comment: "not published"),
-                ])
+                + refusals([fromTaskLink], code: "admin-prohibited", comment: "another network")
+                + [Nft.Rule([.counter(), .verdict(.drop)], comment: "not published")])
     }
 
     private var fromTask: Nft.Chain {
         Nft.Chain(
             name: "from_task",
-            rules: IPFamily.allCases.map { family in
-                Nft.Rule(
-                    [
-                        .match(source(family), .equal, .value(.set(SetNames(family).internal))), .counter(),
-                        .reject(.icmp("icmpx", code: "admin-prohibited")),
-                    ],
+            rules: IPFamily.allCases.flatMap { family in
+                refusals(
+                    [.match(source(family), .equal, .value(.set(SetNames(family).internal)))], code: "admin-prohibited",
                     comment: "an internal network has no outside")
             } + [Nft.Rule([.verdict(.goto("accepted"))])])
     }
@@ -239,12 +232,16 @@ struct HostRules {
         }
     }
 
-    /// RST for TCP, port unreachable for the rest.
-    func refusals(_ matches: [Nft.Expression], comment: String) -> [Nft.Rule] {
+    /// RST for TCP, an ICMP error for the rest.
+    ///
+    /// A TCP socket may not hear ICMP: what comes while connect(2) holds it is dropped (`tcp_v4_err`), a segment waits.
+    func refusals(
+        _ matches: [Nft.Expression], code: String = "port-unreachable", comment: String
+    ) -> [Nft.Rule] {
         let isTCP = Nft.Expression.match(.meta("l4proto"), .equal, .value(.name("tcp")))
         return [
             Nft.Rule([isTCP] + matches + [.counter(), .reject(.tcpReset)], comment: comment),
-            Nft.Rule(matches + [.counter(), .reject(.icmp("icmpx", code: "port-unreachable"))], comment: comment),
+            Nft.Rule(matches + [.counter(), .reject(.icmp("icmpx", code: code))], comment: comment),
         ]
     }
 

@@ -53,6 +53,7 @@ extension NftEvaluator {
             case "version": return number(packet.family == .ip ? 4 : 6)
             default: return .unknown("\(header) \(field)")
             }
+        case "th" where packet.transport == .icmp || packet.transport == .icmpv6: return echoed(field)
         case "tcp", "udp", "th":
             let isThis = header == "th" ? packet.transport.hasPorts : packet.transport.rawValue == header
             guard isThis else { return .absent }
@@ -71,6 +72,11 @@ extension NftEvaluator {
         case "sctp", "dccp", "udplite", "ah", "esp", "gre", "igmp": return .absent
         default: return .unknown("\(header) \(field)")
         }
+    }
+
+    /// Where TCP and UDP have their ports, ICMP has type and code, and then its checksum (RFC 792).
+    private func echoed(_ field: String) -> Evaluated {
+        field == "sport" ? number(UInt16(view.packet.icmpType) << 8) : .unknown("th \(field): ICMP has a checksum there")
     }
 
     private func route(_ header: String, _ field: String) -> Evaluated {

@@ -98,6 +98,8 @@ struct NftEvaluator: Sendable {
                 record.uncertain.append("\(RuleText.of(rule)) (not understood: \(what))")
                 return nil
             case .effect(let effect):
+                // To go on is what a rule does that says nothing.
+                if case .verdict(.continue) = effect, !hasActed { return effect }
                 note(rule, chain)
                 return effect
             }
@@ -155,7 +157,8 @@ struct NftEvaluator: Sendable {
     }
 
     private mutating func stepNotrack() -> Step {
-        view.isUntracked = true
+        // What conntrack has seen already stays its own (`nft_notrack_eval`).
+        if view.connection == nil { view.isUntracked = true }
         return .changed
     }
 

@@ -18,6 +18,29 @@ package struct FlowPattern: Hashable, Sendable {
     package var tunnelFamily: IPFamily?
 
     package var family: IPFamily? { (source ?? destination)?.family }
+
+    /// Whether a packet is one of these; one in a tunnel, by what is inside.
+    package func matches(_ seen: SeenPacket) -> Bool {
+        guard let tunnelPort else { return matches(seen.packet) }
+        guard seen.packet.destinationPort == tunnelPort, let inner = seen.inner else { return false }
+        return matches(inner.packet)
+    }
+
+    private func matches(_ packet: Packet) -> Bool {
+        func isOne<T>(_ wanted: T?, _ found: T) -> Bool where T: Equatable { wanted.map { $0 == found } ?? true }
+        func isIn(_ wanted: Set<UInt16>, _ found: UInt16) -> Bool { wanted.isEmpty || wanted.contains(found) }
+        guard packet.transport == transport, isOne(family, packet.family), isOne(source, packet.source),
+            isOne(destination, packet.destination)
+        else { return false }
+        guard transport.hasPorts else { return true }
+        return isIn(sourcePorts, packet.sourcePort) && isIn(destinationPorts, packet.destinationPort)
+            && (transport != .tcp || isOfInterest(packet.flags))
+    }
+
+    private func isOfInterest(_ flags: Packet.TCPFlags) -> Bool {
+        isAnswer
+            ? !flags.isDisjoint(with: [.syn, .rst]) : flags.intersection([.fin, .syn, .rst, .ack]) == .syn
+    }
 }
 
 /// The client whose packets are followed, as far as it is known before they come.

@@ -6,6 +6,8 @@ struct LegBuilder {
     let world: World
     let book: RuleBook
     let journey: Journey
+    /// Answers are translated by what conntrack remembers; what a NAT chain says of a refusal changes nothing.
+    private let isAnswer: Bool
     private let machine: String?
     private let seesDevices: Bool
 
@@ -20,8 +22,11 @@ struct LegBuilder {
     private(set) var loss: (sighting: Sighting, position: Int)?
     private(set) var lastPosition: Int?
 
-    init(_ journey: Journey, _ world: World, _ book: RuleBook, machine: String?, seesDevices: Bool) {
+    init(
+        _ journey: Journey, isAnswer: Bool, _ world: World, _ book: RuleBook, machine: String?, seesDevices: Bool
+    ) {
         self.world = world
+        self.isAnswer = isAnswer
         self.seesDevices = seesDevices
         self.book = book
         self.journey = journey
@@ -172,7 +177,7 @@ struct LegBuilder {
         let hook = self.hook(of: run)
         let isDestination = seen.destination != current.destination || seen.destinationPort != current.destinationPort
         let rewriter = hops.lastIndex { hop in
-            hop.place == place && hop.stage.chainKind == "nat" && !hop.rules.isEmpty && hop.after == nil
+            !isAnswer && hop.place == place && hop.stage.chainKind == "nat" && !hop.rules.isEmpty && hop.after == nil
                 && (isDestination ? ["prerouting", "output"] : ["input", "postrouting"]).contains(hop.stage.hook)
         }
         if let rewriter {

@@ -83,7 +83,7 @@ package struct Observer: Sendable {
     }
 
     private func leg(_ journey: Journey, answer: SeenPacket?, isAnswer: Bool) -> Trace.Leg {
-        var builder = LegBuilder(journey, world, book, machine: machine, seesDevices: seesDevices)
+        var builder = LegBuilder(journey, isAnswer: isAnswer, world, book, machine: machine, seesDevices: seesDevices)
         builder.build()
         let end = ObservedEnd(
             world: world, built: builder, journey: journey, answer: answer, isAnswer: isAnswer,

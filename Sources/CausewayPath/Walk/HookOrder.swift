@@ -50,7 +50,7 @@ struct HookOrder: Sendable {
         if hook == .prerouting || hook == .output {
             entries.append(Entry(priority: Self.conntrackPriority, callee: .conntrack))
         }
-        if let priority = Self.natPriority(hook) {
+        if let priority = Self.natPriority(hook), space.tracksConnections(family) {
             entries.append(Entry(priority: priority, callee: .nat(Self.sorted(nat).map(\.callee))))
         }
         if !space.ipvs.isEmpty { entries += Self.balancer(hook) }
