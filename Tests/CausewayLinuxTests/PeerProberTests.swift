@@ -140,8 +140,8 @@ struct `Peer prober` {
     /// A program's own connection.
     private func answersTCP(_ bed: ProbeBed) async throws {
         let status = try await bed.n1.outcome(
-            ["timeout", "2", "bash", "-c", "echo >/dev/tcp/100.64.0.2/99"])
-        // 1 is the refusal, 124 would be silence.
+            ["timeout", "--signal=KILL", "2", "bash", "-c", "echo >/dev/tcp/100.64.0.2/99"])
+        // 1 is the refusal, 137 would be silence.
         #expect(status.status == 1, "\(status.errors)")
     }
 }

@@ -89,13 +89,17 @@ final class ProbeBed: Sendable {
 
     // MARK: the bad NIC
 
-    /// n1's eth0 ends in a namespace of the relay, whose other link goes to the router.
+    /// n1's eth0 ends at the relay, whose other link goes to the router.
+    ///
+    /// Without ARP: the relay's links are in the router's namespace, whose kernel would answer on them for the router's
+    /// address too, and n1 would sometimes go to it past the relay.
     private func putRelay() async throws {
         try await router.shell(
             """
             ip link add relay-in type veth peer name eth0 netns \(n1.name)
             ip link add relay-out type veth peer name toward1
-            for link in relay-in relay-out toward1; do ip link set $link up; done
+            for link in relay-in relay-out; do ip link set $link arp off up; done
+            ip link set toward1 up
             """)
         try await n1.shell("ip link set eth0 up")
         let source = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

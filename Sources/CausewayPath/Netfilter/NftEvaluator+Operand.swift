@@ -76,7 +76,8 @@ extension NftEvaluator {
 
     /// Where TCP and UDP have their ports, ICMP has type and code, and then its checksum (RFC 792).
     private func echoed(_ field: String) -> Evaluated {
-        field == "sport" ? number(UInt16(view.packet.icmpType) << 8) : .unknown("th \(field): ICMP has a checksum there")
+        field == "sport"
+            ? number(UInt16(view.packet.icmpType) << 8) : .unknown("th \(field): ICMP has a checksum there")
     }
 
     private func route(_ header: String, _ field: String) -> Evaluated {

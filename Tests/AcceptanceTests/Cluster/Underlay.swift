@@ -77,8 +77,9 @@ enum Underlay {
         try await AcceptanceTests.shell("cc", "-O2", "-Wall", "-Werror", "-o", badNIC, source)
         try await ip("link add relay-out type veth peer name relay-in")
         try await ip("link set relay-out master br0 up")
-        try await ip("link set relay-in up")
-        try await ip("link set \(node) nomaster")
+        // The relay alone takes what arrives there: the underlay's kernel is not to answer for the bridge's address.
+        try await ip("link set relay-in arp off up")
+        try await ip("link set \(node) nomaster arp off")
         let said = "/run/causeway-test-bad-nic-\(UUID().uuidString)"
         let relay = try Spawned(
             lab.underlay.wrap([badNIC, "--tunnels-only", node, "relay-in"]), out: said, err: said)
@@ -92,7 +93,7 @@ enum Underlay {
     static func removeBadNIC(_ node: String, _ relay: Spawned) async throws {
         await relay.stop(SIGKILL)
         try await ip("link delete relay-out")
-        try await ip("link set \(node) master br0")
+        try await ip("link set \(node) master br0 arp on")
     }
 
     // MARK: strangers
