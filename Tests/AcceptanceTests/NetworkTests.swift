@@ -11,7 +11,17 @@ extension Acceptance.OnCluster {
                             let right = try await taskAddress("nw-right.1")
                             let left = Machine.Place.namespace(try await taskNamespace("nw-left.1"))
                             #expect(try await isReached(right, from: left) == false)
-                            #expect(try await isReached(try await virtualAddress("nw-right"), from: left) == false)
+                            let virtual = try await virtualAddress("nw-right")
+                            #expect(try await isReached(virtual, from: left) == false)
+                            // Whoever cannot reach it is told so, by TCP and by UDP, under each of its addresses.
+                            for address in [right, virtual] {
+                                for transport in [Load.Transport.http, .udp] {
+                                    let told = try await Load(
+                                        transport: transport, address: address, port: 80, timeout: .seconds(2)
+                                    ).run(at: left)
+                                    #expect(Set(told.failed.keys).isSubset(of: ["refused", "unreachable"]), "\(told)")
+                                }
+                            }
                             // The same address is reached from its own network.
                             let own = Machine.Place.namespace(try await taskNamespace("nw-right.1"))
                             #expect(try await isReached(right, from: own))

@@ -100,7 +100,7 @@ struct HostRules {
                 let names = SetNames(family)
                 let isToTask = Nft.Expression.match(destination(family), .equal, .value(.set(names.tasks)))
                 return [Nft.Rule([isTranslated, isTarget(family), .verdict(.accept)])]
-                    + refusals([isToTask, isTranslated], comment: "no task has this address")
+                    + refusals([isToTask, isTranslated, isFirstWay], comment: "no task has this address")
                     + [
                         // New ones only: an error that the host sends about a task's packet belongs to no connection.
                         Nft.Rule(
@@ -257,6 +257,9 @@ struct HostRules {
     var isToHost: Nft.Expression { .match(.fib(["daddr"], "type"), .equal, .value(.name("local"))) }
 
     private var isTranslated: Nft.Expression { .match(.ct("status"), .in, .value(.name("dnat"))) }
+
+    /// Not the other: an error that the host sends about a task's packet to a virtual address goes by that connection.
+    private var isFirstWay: Nft.Expression { .match(.ct("direction"), .equal, .value(.name("original"))) }
 
     func isTarget(_ family: IPFamily) -> Nft.Expression {
         .match(
