@@ -41,6 +41,8 @@ package struct Packet: Hashable, Codable, Sendable {
     package var timeToLive: UInt8
     /// ICMP's type: 8 (ICMPv6: 128) asks for an echo, 0 (129) answers.
     package var icmpType: UInt8
+    /// ICMP's code: of an error, which one.
+    package var icmpCode: UInt8 = 0
     /// The whole IP packet's length in bytes; `nil`: small enough for every link.
     package var length: Int?
 
@@ -70,6 +72,7 @@ package struct Packet: Hashable, Codable, Sendable {
         other.timeToLive = 64
         other.flags = transport == .tcp ? [.syn, .ack] : []
         other.icmpType = transport == .icmp ? 0 : transport == .icmpv6 ? 129 : 0
+        other.icmpCode = 0
         return other
     }
 

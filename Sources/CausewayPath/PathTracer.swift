@@ -59,6 +59,12 @@ package struct PathTracer: Sendable {
         let outward = Trace.Leg(packet: asked, hops: walk.hops, verdict: verdict)
         var trace = Trace(outward: outward, reply: isReturning ? reply(to: asked, walk, verdict) : nil)
         trace.remarks = Remarks(world).about(asked, verdict)
+        guard let refusal = refusal(of: asked, walk, verdict) else { return trace }
+        if isReturning { trace.refusal = refusal }
+        if let remark = Self.remark(on: refusal) {
+            trace.outward.verdict.answer = nil
+            trace.remarks.append(remark)
+        }
         return trace
     }
 
@@ -127,7 +133,7 @@ package struct PathTracer: Sendable {
     }
 
     /// Whether packets that the kernel itself answers with carry the mark of the packet they answer.
-    private func reflectsMark(_ at: Int, _ family: IPFamily) -> Bool {
+    func reflectsMark(_ at: Int, _ family: IPFamily) -> Bool {
         world.sysctl(at, family == .ip ? "net.ipv4.fwmark_reflect" : "net.ipv6.fwmark_reflect") == 1
     }
 }

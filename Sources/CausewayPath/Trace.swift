@@ -16,6 +16,8 @@ package struct Trace: Hashable, Codable, Sendable {
     package var outward: Leg
     /// `nil` when it was not asked for, or when nothing answers.
     package var reply: Leg?
+    /// The way of the ICMP error with which the packet was refused; `nil` when it was not asked for, or when there is none.
+    package var refusal: Leg?
     package var counts: Counts
     /// What lies behind the end, where that is known: a sentence each.
     package var remarks: [String] = []
@@ -26,7 +28,10 @@ package struct Trace: Hashable, Codable, Sendable {
         counts = Counts(outward.hops + (reply?.hops ?? []))
     }
 
-    package var legs: [Leg] { [outward] + (reply.map { [$0] } ?? []) }
+    /// What comes back to the one who asked: the answer, or the error.
+    package var back: Leg? { reply ?? refusal }
+
+    package var legs: [Leg] { [outward] + (back.map { [$0] } ?? []) }
 
     /// What can be chosen with another `choice`, of the first balancing decision.
     package var candidates: [Candidate] { outward.hops.first { !$0.candidates.isEmpty }?.candidates ?? [] }

@@ -233,14 +233,15 @@ private struct Probe: CustomStringConvertible {
             let possible = Set(trace.candidates.compactMap(\.owner) + [trace.outward.verdict.place.title])
             return possible.contains(replica) ? nil : "predicted one of \(possible.sorted()), \(replica) answered"
         case .refused:
-            // UDP does not tell a program that a host cannot be reached; and the kernel says so to one peer but once a
-            // second (net.ipv4.route.error_cost), so TCP may wait for it in vain as well.
-            let isUntold = verdict.reason == .noInputRoute
             var told: Set = ["refused", "unreachable", "reset"]
             // What is rejected on its way out of the host is told to the sender by its own system call.
             if source == .host { told.insert("Operation not permitted") }
-            return kinds.isSubset(of: isUntold ? told.union(["timeout"]) : told) && met.answered == 0
-                ? nil : "predicted \(verdict), met \(met)"
+            // A refusal that is lost on its way is silence.
+            if let refusal = trace.refusal, refusal.verdict.outcome == .dropped { told = ["timeout"] }
+            // UDP does not tell a program that a host cannot be reached; and the kernel says so to one peer but once a
+            // second (net.ipv4.route.error_cost), so TCP may wait for it in vain as well.
+            if verdict.reason == .noInputRoute { told.insert("timeout") }
+            return kinds.isSubset(of: told) && met.answered == 0 ? nil : "predicted \(verdict), met \(met)"
         case .dropped:
             // Without a route the sender is told by its own kernel.
             let silent = verdict.reason == .noOutputRoute ? ["unreachable", "timeout"] : ["timeout"]

@@ -178,9 +178,10 @@ import Testing
         }
 
         #expect(try pair.cross(length: 1450).outward.verdict.outcome == .delivered)
-        let verdict = try pair.cross(length: 1451).verdict
+        let trace = try pair.cross(length: 1451)
+        let verdict = trace.verdict
         #expect(verdict.reason == .tooBig)
-        #expect(verdict.answer == "icmp frag-needed (MTU 1450)")
+        #expect(verdict.answer == "icmp frag-needed (MTU 1450)", "\(trace.remarks)")
     }
 
     @Test func `an outer packet that does not fit is not certain to arrive`() throws {

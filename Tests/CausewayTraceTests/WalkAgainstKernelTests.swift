@@ -25,7 +25,9 @@ struct WalkAgainstKernelTests {
             try await run(own, bed, &report)
         }
         withExtendedLifetime(servers) {}
-        print("seed \(seed): \(report.packets) packets through \(Self.cases) rulesets, ends \(report.ends)")
+        print(
+            "seed \(seed): \(report.packets) packets through \(Self.cases) rulesets, ends \(report.ends), "
+                + "errors told \(report.told), lost \(report.untold)")
         if let first = report.refused.first { print("\(report.refused.count) rulesets were refused, first \(first)") }
         #expect(report.refused.count * 10 <= Self.cases, "too many rulesets were refused")
         for line in report.differences.prefix(20) { print(line) }
@@ -39,6 +41,8 @@ struct WalkAgainstKernelTests {
         var unseen = 0
         var refused: [String] = []
         var ends: [String: Int] = [:]
+        /// ICMP errors that reached the sender, and that did not.
+        var (told, untold) = (0, 0)
         var differences: [String] = []
     }
 
@@ -64,11 +68,23 @@ struct WalkAgainstKernelTests {
                 continue
             }
             report.ends[seen.observed.verdict.outcome.rawValue, default: 0] += 1
-            guard !seen.comparison.agrees, seen.predicted.isCertain else { continue }
+            guard seen.predicted.isCertain else { continue }
+            let error = transport == .udp ? Self.error(seen.predicted, result.outcomes.first?.text) : nil
+            if let error { error.isTold ? (report.told += 1) : (report.untold += 1) }
+            guard !seen.comparison.agrees || error?.isAsPredicted == false else { continue }
             let drawing = ObservationRenderer().render(seen, number: 1, of: 1)
+            let heard = error.map { $0.isTold ? "the sender was told\n" : "the sender was not told\n" } ?? ""
+            let refusal = seen.predicted.refusal.map { "\($0.hops.map(\.action))\n\($0.verdict)\n" } ?? ""
             report.differences.append(
-                "CAUSEWAY_SEED=\(seed) CAUSEWAY_CASES=1: \(transport) to \(target):\(port)\n\(drawing)"
+                "CAUSEWAY_SEED=\(seed) CAUSEWAY_CASES=1: \(transport) to \(target):\(port)\n\(drawing)\(heard)\(refusal)"
                     + "\(rules.iptables)\n\(rules.nft)\n\(rules.routes)")
         }
+    }
+
+    /// Whether a datagram's sender was told that it was refused, where the walk says by which way.
+    private static func error(_ predicted: Trace, _ heard: String?) -> (isTold: Bool, isAsPredicted: Bool)? {
+        guard let refusal = predicted.refusal, let heard else { return nil }
+        let isTold = heard == "Connection refused"
+        return (isTold, isTold == (refusal.verdict.outcome == .delivered))
     }
 }

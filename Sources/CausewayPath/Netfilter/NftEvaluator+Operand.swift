@@ -68,7 +68,7 @@ extension NftEvaluator {
         case "icmp", "icmpv6":
             guard packet.transport.rawValue == header else { return .absent }
             return field == "type"
-                ? number(packet.icmpType) : field == "code" ? number(0) : .unknown("\(header) \(field)")
+                ? number(packet.icmpType) : field == "code" ? number(packet.icmpCode) : .unknown("\(header) \(field)")
         case "sctp", "dccp", "udplite", "ah", "esp", "gre", "igmp": return .absent
         default: return .unknown("\(header) \(field)")
         }

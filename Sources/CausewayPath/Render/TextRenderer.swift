@@ -54,6 +54,9 @@ package struct TextRenderer: Sendable {
         if let reply = trace.reply {
             lines += ["", "the reply", ""] + leg(reply, isReply: true)
         }
+        if let refusal = trace.refusal {
+            lines += ["", "the refusal", ""] + leg(refusal, isReply: true)
+        }
         for remark in trace.remarks { lines += [""] + Texts.wrap("why: \(remark)", width) }
         lines += [""] + Texts.wrap("met: \(trace.counts)", width)
         return lines.map { Texts.clean($0) }.joined(separator: "\n") + "\n"

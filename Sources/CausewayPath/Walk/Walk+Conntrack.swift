@@ -6,6 +6,7 @@ extension Walk {
     mutating func track(_ at: Int, _ hook: Nft.Chain.Base.Hook) {
         // A packet that comes back by lo keeps its entry.
         guard !isUntracked, tracked == nil else { return }
+        if let quoted { return relate(at, quoted) }
         let tuple = packet.tuple
         let known = connections[at] ?? []
         if let index = known.firstIndex(where: { $0.reply == tuple && $0.zone.reply == zone.reply && question != nil })
@@ -38,6 +39,10 @@ extension Walk {
     ) -> Verdict? {
         guard let tracked, !isUntracked, let connection = connections[at]?[tracked.index] else { return nil }
         let part: Connection.Manipulation = hook == .prerouting || hook == .output ? .destination : .source
+        if quoted != nil {
+            translateError(part, at, hook)
+            return nil
+        }
         // A rule's refusal meets the nat chains where the refused packet has not (`nf_nat_inet_fn`, IP_CT_RELATED_REPLY);
         // what they say is the connection's, and does not change the refusal.
         if (tracked.direction == .reply && !isRelated) || connection.decided.contains(part) {

@@ -6,6 +6,7 @@ extension Walk {
     mutating func deliver(_ at: Int, _ link: String) -> Outcome {
         if let outcome = call(.input, at, HookLinks(incoming: link)) { return outcome }
         if let carried { return decapsulate(at, carried) }
+        if let quoted { return deliverError(at, about: quoted) }
         if let question { return deliverAnswer(at, to: question) }
         guard packet.transport.hasPorts else { return answerEcho(at) }
         guard let socket = socket(at) else { return closed(at) }

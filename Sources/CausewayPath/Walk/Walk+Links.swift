@@ -87,7 +87,12 @@ extension Walk {
                     "leaves \(name) for \(packet.destination), of which there is no inventory, with "
                         + carried.packet.header + " inside"))
         }
-        if let question, !packet.answers(question) {
+        if let quoted, quoted != question?.tuple {
+            let inside = Packet.endpoint(quoted.source, quoted.sourcePort)
+            return drop(
+                at, "leaves \(name), but the packet inside is one of \(inside), and nobody has sent such a one", nil)
+        }
+        if quoted == nil, let question, !packet.answers(question) {
             return drop(
                 at,
                 "leaves \(name) as \(packet.header), but \(question.sourceText) waits for \(question.destinationText)",

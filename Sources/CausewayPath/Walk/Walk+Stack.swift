@@ -74,7 +74,7 @@ extension Walk {
                 destination: packet.destination, source: isUnset ? nil : packet.source, mark: packet.mark))
         if isUnset, let source = routing.preferredSource(for: decision, to: packet.destination) {
             packet.source = source
-            if carried == nil { question?.source = source }
+            if carried == nil, quoted == nil { question?.source = source }
         }
         guard let out = outgoing(decision) else {
             note(at, decision, decision.kind?.rawValue ?? "no route")

@@ -53,6 +53,8 @@ struct Walk: Sendable {
     var isLooped = false
     /// In the reply's direction: the packet that the asker sent, as it sent it.
     var question: Packet?
+    /// In an error of ICMP: the packet that it is about, as it is inside.
+    var quoted: Tuple?
     /// Where the packet left the host, if it did.
     var exit: (position: Int, link: String)?
 

@@ -36,7 +36,7 @@ struct Diagram {
     init(_ trace: Trace) {
         var number = 0
         outward = Self.track(trace.outward, &number, "o")
-        reply = trace.reply.map { Self.track($0, &number, "r") }
+        reply = trace.back.map { Self.track($0, &number, "r") }
         let keys = outward.anchors.map { Self.key($0) }
         isMirrored =
             reply.map { track in

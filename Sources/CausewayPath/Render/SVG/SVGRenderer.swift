@@ -12,7 +12,7 @@ package struct SVGRenderer: Sendable {
         var width = 900.0
         if diagram.isMirrored {
             for row in DiagramRow.rows(diagram.outward, reply: diagram.reply) {
-                let picture = DiagramPicture(row, outward: trace.outward, reply: trace.reply)
+                let picture = DiagramPicture(row, outward: trace.outward, reply: trace.back)
                 y = picture.draw(&canvas, top: y) + (row.isLast ? 0 : 16)
                 width = max(width, picture.width)
             }
@@ -41,7 +41,7 @@ package struct SVGRenderer: Sendable {
             let isGood = verdict.outcome == .delivered || verdict.outcome == .sent
             let style = !verdict.uncertain.isEmpty ? "unsure" : isGood ? "good" : "bad"
             canvas.circle(36, y - 4, 5, style)
-            let prefix = index == 0 ? "" : "reply "
+            let prefix = index == 0 ? "" : trace.reply == nil ? "refusal " : "reply "
             for line in Texts.wrap(prefix + "\(verdict)", 120) {
                 canvas.text(line, 50, y, "")
                 y += 18
