@@ -70,7 +70,8 @@ struct WalkAgainstKernelTests {
             report.ends[seen.observed.verdict.outcome.rawValue, default: 0] += 1
             guard seen.predicted.isCertain else { continue }
             let error = transport == .udp ? Self.error(seen.predicted, result.outcomes.first?.text) : nil
-            if let error { error.isTold ? (report.told += 1) : (report.untold += 1) }
+            report.told += error?.isTold == true ? 1 : 0
+            report.untold += error?.isTold == false ? 1 : 0
             guard !seen.comparison.agrees || error?.isAsPredicted == false else { continue }
             let drawing = ObservationRenderer().render(seen, number: 1, of: 1)
             let heard = error.map { $0.isTold ? "the sender was told\n" : "the sender was not told\n" } ?? ""
