@@ -46,6 +46,31 @@ import Testing
         #expect(TextRenderer().render(trace).contains("the refusal"))
     }
 
+    @Test(arguments: [("tcp", true), ("icmp", false)])
+    func `a part of a key that is not known leaves a doubt only where the others fit`(name: String, isSure: Bool) throws
+    {
+        var host = host()
+        let key: Nft.Operand = .concatenation([.payload("ip", "daddr"), .meta("l4proto"), .payload("th", "dport")])
+        let element = Nft.Element(
+            key: [.address(IPAddress("10.0.1.20")!), .name(name), .number(80)])
+        host.host.tables.append(
+            Nft.Table(
+                family: .inet, name: "listed",
+                sets: [
+                    Nft.Set(name: "s", key: [.ipv4Address, .inetProtocol, .inetService], elements: [element])
+                ],
+                chains: [
+                    Nft.Chain(
+                        name: "out", base: .init(.filter, .output, priority: 0),
+                        rules: [Nft.Rule([.match(key, .equal, .value(.set("s"))), .verdict(.drop)])])
+                ]))
+
+        let refusal = try #require(try ask(host).refusal)
+
+        #expect(refusal.verdict.uncertain.isEmpty == isSure)
+        #expect(refusal.verdict.outcome == .delivered)
+    }
+
     @Test(arguments: [true, false])
     func `an error that a rule drops is silence, and by whom is said`(isReturning: Bool) throws {
         let related = Nft.Expression.match(.ct("state"), .in, .value(.name("related")))

@@ -71,7 +71,9 @@ extension NftEvaluator {
         switch evaluate(left) {
         case .known(let value): atoms = value
         case .absent: return .no
-        case .unknown(let why): return .unclear(why)
+        case .unknown(let why):
+            guard isCertainlyOutside(left, right) else { return .unclear(why) }
+            return op == .notEqual ? .yes : .no
         }
         let kinds = NameKind.kinds(of: left)
         if let kind = kinds.first, kind.isFlags, atoms.count == 1, case .binary = right,
@@ -93,6 +95,27 @@ extension NftEvaluator {
                 return .unclear("\(value)")
             }
             return order(atoms[0], op, bound)
+        }
+    }
+
+    /// Whether what is known of a concatenation is enough to say that no element of a set is it.
+    private func isCertainlyOutside(_ left: Nft.Operand, _ right: Nft.Operand) -> Bool {
+        guard case .concatenation(let parts) = left, case .value(.set(let name)) = right, let set = set(name) else {
+            return false
+        }
+        let kinds = NameKind.kinds(of: left)
+        let known = parts.map { part -> Atom? in
+            guard case .known(let atoms) = evaluate(part), atoms.count == 1 else { return nil }
+            return atoms[0]
+        }
+        return set.elements.allSatisfy { element in
+            var values = element.key
+            if values.count == 1, case .concatenation(let parts) = values[0] { values = parts }
+            guard values.count == known.count, kinds.count == known.count else { return false }
+            return known.indices.contains { index in
+                guard let atom = known[index] else { return false }
+                return Matching.matches([atom][...], kinds[index...index], values[index]) == false
+            }
         }
     }
 
@@ -134,18 +157,18 @@ extension NftEvaluator {
 
     private func find(_ atoms: [Atom], _ kinds: [NameKind], in name: String) -> Lookup<Nft.Element> {
         if let map = compiled[name] { return map.find(atoms) }
-        let clean = name.hasPrefix("@") ? String(name.dropFirst()) : name
-        guard let set = table.sets.first(where: { $0.name == clean }) else {
-            return .unclear("set \(clean), which the table does not have")
-        }
+        guard let set = set(name) else { return .unclear("set \(name), which the table does not have") }
         return view.sets.map(set, kinds, in: table, of: view.space.inode).find(atoms)
+    }
+
+    private func set(_ name: String) -> Nft.Set? {
+        let clean = name.hasPrefix("@") ? String(name.dropFirst()) : name
+        return table.sets.first { $0.name == clean }
     }
 
     /// Keeps a named map at hand while a balancing decision asks it for every slot.
     mutating func prepare(_ map: Nft.Value, kinds: [NameKind]) {
-        guard case .set(let name) = map, compiled[name] == nil else { return }
-        let clean = name.hasPrefix("@") ? String(name.dropFirst()) : name
-        guard let set = table.sets.first(where: { $0.name == clean }) else { return }
+        guard case .set(let name) = map, compiled[name] == nil, let set = set(name) else { return }
         compiled[name] = view.sets.map(set, kinds, in: table, of: view.space.inode)
     }
 
