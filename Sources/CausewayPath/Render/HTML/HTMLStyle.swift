@@ -2,7 +2,7 @@
 enum HTMLStyle {
     static let sheet = """
         body{margin:0;font:14px "DejaVu Sans",Verdana,"Segoe UI",Helvetica,Arial,sans-serif;color:#1f2933;background:#fff}
-        #picture{overflow:auto}#picture svg{display:block}[data-hop]{cursor:help;outline-offset:2px}
+        #picture{overflow:auto}#picture svg{display:block;max-width:100%;min-width:900px;height:auto}[data-hop]{cursor:help;outline-offset:2px}
         #hint{margin:8px 30px;color:#52606d}#details{padding:0 30px 40px}
         .live h2,.live section{display:none}.live section.shown{display:block}
         .live #details{position:fixed;left:0;right:0;bottom:0;max-height:45vh;overflow:auto;padding:0 30px;background:#fff;
