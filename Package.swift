@@ -26,8 +26,9 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
 let hummingbird: [Target.Dependency] = [.product(name: "Hummingbird", package: "hummingbird")]
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let certificates: [Target.Dependency] = [
-    .product(name: "Crypto", package: "swift-crypto"),
+    crypto,
     .product(name: "X509", package: "swift-certificates"),
     .product(name: "SwiftASN1", package: "swift-asn1"),
 ]
@@ -65,7 +66,7 @@ let deciders: [Target] = [
 
 /// Edges: the kernel, the disk, the wire, Docker Engine.
 let edges: [Target] = [
-    .target(name: "CausewayStore", dependencies: ["CausewayModel", grdb], swiftSettings: strict),
+    .target(name: "CausewayStore", dependencies: ["CausewayModel", grdb, crypto], swiftSettings: strict),
     .target(
         name: "CausewayLinux", dependencies: ["CausewayModel", "CausewayKernel", "CLinux", "CNFTables", log],
         swiftSettings: strict),

@@ -8,6 +8,7 @@
 #include <linux/icmp.h>
 #include <linux/sockios.h>
 #include <linux/if.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +22,17 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+int clinux_is_in_memory(const char *path)
+{
+	struct statfs found;
+
+	if (statfs(path, &found) != 0)
+		return -1;
+	return found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC;
+}
 
 int clinux_enter_network_namespace(int descriptor)
 {

@@ -18,7 +18,7 @@ package actor Agent {
     /// How many tenths of a second a task waits for its network before that is an error.
     private let readyPatience: Int
     /// The tasks' side: what runs, once its network is there.
-    private var supervise: (@Sendable ([Swarm.Task]) async -> Void)?
+    private var supervise: (@Sendable (NodeAssignment) async -> Void)?
     /// The same for containers of users, with the namespaces that are complete.
     private var superviseContainers: (@Sendable ([AttachedContainer], Set<String>) async -> Void)?
 
@@ -57,8 +57,8 @@ package actor Agent {
         reconciler = NodeReconciler(node: node, logger: logger)
     }
 
-    /// Says who gets the tasks after each round.
-    package func setSupervisor(_ supervise: @escaping @Sendable ([Swarm.Task]) async -> Void) {
+    /// Says who gets the tasks, and the secrets and configs that they use, after each round.
+    package func setSupervisor(_ supervise: @escaping @Sendable (NodeAssignment) async -> Void) {
         self.supervise = supervise
     }
 
@@ -197,7 +197,7 @@ package actor Agent {
         } catch {
             note(NodeReconciler.Report(errors: [(.host, error)]))
         }
-        await supervise?(new.tasks)
+        await supervise?(new)
         await handOn(new.containers)
         if failures.isEmpty { await tellApplied(new.revision) }
     }
@@ -262,7 +262,7 @@ package actor Agent {
         }
         await handOn(assignment.containers)
         if hadFailures {
-            await supervise?(assignment.tasks)
+            await supervise?(assignment)
             if failures.isEmpty { await tellApplied(assignment.revision) }
         }
         await tellObserved()

@@ -21,6 +21,8 @@ package enum SwarmEvents {
             var before: Swarm.Node?
             if case .node(let old) = change.before { before = old }
             return event(.node, attributes(node, before: action == .update ? before : nil))
+        case .dependency(let dependency):
+            return event(dependency.kind == .secret ? .secret : .config, ["name": dependency.name])
         case .cluster, .task, .container:
             return nil
         }

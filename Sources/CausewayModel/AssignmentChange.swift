@@ -16,6 +16,7 @@ package struct AssignmentChange: Hashable, Codable, Sendable {
     package var containers: ListChange<AttachedContainer>?
     package var peers: ListChange<Peer>?
     package var places: ListChange<PlacedAddresses>?
+    package var dependencies: ListChange<Swarm.AssignedDependency>?
 
     /// `nil` when one is not to be had: the assignments are of two nodes, or an identifier comes twice in a list.
     package init?(from old: NodeAssignment, to new: NodeAssignment) {
@@ -34,6 +35,7 @@ package struct AssignmentChange: Hashable, Codable, Sendable {
             containers = try ListChange.between(old.containers, new.containers)
             peers = try ListChange.between(old.peers, new.peers)
             places = try ListChange.between(old.places, new.places)
+            dependencies = try ListChange.between(old.dependencies ?? [], new.dependencies ?? [])
         } catch {
             return nil
         }
@@ -52,6 +54,9 @@ package struct AssignmentChange: Hashable, Codable, Sendable {
         guard Self.apply(networks, &new.networks), Self.apply(tasks, &new.tasks), Self.apply(services, &new.services),
             Self.apply(containers, &new.containers), Self.apply(peers, &new.peers), Self.apply(places, &new.places)
         else { return nil }
+        var needed = old.dependencies ?? []
+        guard Self.apply(dependencies, &needed) else { return nil }
+        new.dependencies = needed.isEmpty ? nil : needed
         return new
     }
 

@@ -5,8 +5,15 @@
 package protocol ContainerRuntime: Sendable {
     /// Makes the task's container, and fetches its image if that is not here. Returns the container's identifier.
     ///
+    /// `dependencies`: The secrets and configs that the task uses; without one of them it is `unavailable`. Their
+    /// content is kept in memory, until ``keepDependencies(of:)`` does not name the task.
     /// Refuses with Docker's words: they are shown to the user as they are.
-    func prepare(_ task: Swarm.Task) async throws(ContainerError) -> String
+    func prepare(
+        _ task: Swarm.Task, with dependencies: [Swarm.AssignedDependency]
+    ) async throws(ContainerError) -> String
+
+    /// Forgets the secrets and configs of all tasks but these.
+    func keepDependencies(of tasks: Set<Swarm.ID>) async
 
     /// Starts a container inside a network namespace that is complete.
     func start(_ id: String, namespacePath: String) async throws(ContainerError)
@@ -29,6 +36,13 @@ package protocol ContainerRuntime: Sendable {
     ///
     /// Calls may be lost, doubled or late; after a broken connection there is at least one.
     func watch(_ changed: @escaping @Sendable () -> Void) async
+}
+
+extension ContainerRuntime {
+    /// Prepares a task that uses no secret and no config.
+    package func prepare(_ task: Swarm.Task) async throws(ContainerError) -> String {
+        try await prepare(task, with: [])
+    }
 }
 
 /// A task's container as the engine knows it.

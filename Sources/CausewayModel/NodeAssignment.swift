@@ -28,12 +28,16 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
     package var peers: [Peer]
     /// Every task and container of the cluster that has addresses, this node's own among them; sorted by identifier.
     package var places: [PlacedAddresses]
+    /// The secrets and configs that tasks of this node use, and no others; sorted by identifier.
+    ///
+    /// Absent: none.
+    package var dependencies: [Swarm.AssignedDependency]?
 
     package init(
         revision: UInt64, nodeID: Swarm.ID, nodeNumber: Int, hostname: String, uniqueLocalPrefix: CIDR,
         networks: [Swarm.Network] = [], tasks: [Swarm.Task] = [], services: [ServiceEndpoint] = [],
         containers: [AttachedContainer] = [], tunnel: Tunnel? = nil, dataAddress: IPAddress? = nil,
-        peers: [Peer] = [], places: [PlacedAddresses] = []
+        peers: [Peer] = [], places: [PlacedAddresses] = [], dependencies: [Swarm.AssignedDependency]? = nil
     ) {
         self.revision = revision
         self.nodeID = nodeID
@@ -48,6 +52,7 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
         self.dataAddress = dataAddress
         self.peers = peers
         self.places = places
+        self.dependencies = dependencies
     }
 }
 

@@ -35,6 +35,17 @@ package protocol SwarmControl: Sendable {
     // MARK: tasks
     func tasks() async throws(SwarmError) -> [Swarm.Task]
 
+    // MARK: secrets and configs
+    func dependencies(_ kind: Swarm.Dependency.Kind) async throws(SwarmError) -> [Swarm.Dependency]
+    func createDependency(
+        _ kind: Swarm.Dependency.Kind, _ spec: Swarm.DependencySpec
+    ) async throws(SwarmError) -> Swarm.Dependency
+    /// Changes the labels; nothing else may change.
+    func updateDependency(
+        _ id: Swarm.ID, _ spec: Swarm.DependencySpec, version: Swarm.Version
+    ) async throws(SwarmError)
+    func removeDependency(_ id: Swarm.ID) async throws(SwarmError)
+
     // MARK: events
     /// Swarm-scoped events (`GET /events`), from `since` on as far as they are kept, then as they happen.
     func events(since: Timestamp?) async -> AsyncStream<SwarmEvent>
@@ -70,7 +81,7 @@ package struct SwarmInit: Hashable, Sendable {
 
 /// One line of `GET /events` with scope `swarm`.
 package struct SwarmEvent: Hashable, Sendable {
-    package enum Kind: String, Hashable, Sendable { case service, node, network }
+    package enum Kind: String, Hashable, Sendable { case service, node, network, secret, config }
     package enum Action: String, Hashable, Sendable { case create, update, remove }
 
     package var kind: Kind

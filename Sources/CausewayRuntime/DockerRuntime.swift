@@ -16,6 +16,7 @@ package final class DockerRuntime: ContainerRuntime {
     let labels: String
     private let images: ImageStore
     private let files: TaskFiles
+    private let dependencyFiles: DependencyFiles
     /// The last look at each container, by identifier: spares asking again for one whose state is as it was.
     private let seen = Mutex<[String: ObservedContainer]>([:])
     /// For those who look at tasks' containers, and for those who look at all.
@@ -23,13 +24,13 @@ package final class DockerRuntime: ContainerRuntime {
     let allEnds = AnnouncedEnds()
 
     /// `runtimeName` is the OCI runtime as registered with the engine; `directory` is the daemon's run directory;
-    /// without `places`, containers' places are kept in it too.
+    /// `memory` a folder in memory for secrets and configs, by default one there; without `places`, containers' places are kept in it too.
     ///
     /// With `nodeID` only that node's containers are looked at: several nodes may share an engine, and what happens to one
     /// of them is no news to the others.
     package init(
         engine: EngineClient, nodeHostname: String, nodeID: Swarm.ID? = nil, runtimeName: String = "causeway",
-        directory: String = "/run/causeway", places: PlaceFiles? = nil,
+        directory: String = "/run/causeway", memory: String? = nil, places: PlaceFiles? = nil,
         logger: Logger = Logger(label: "causeway.runtime")
     ) {
         self.engine = engine
@@ -39,6 +40,7 @@ package final class DockerRuntime: ContainerRuntime {
         let ofNode = nodeID.map { ",\"\(ContainerCreation.Label.nodeID)=\($0)\"" } ?? ""
         labels = "[\"\(ContainerCreation.Label.taskID)\"\(ofNode)]"
         images = ImageStore(engine: engine, logger: logger)
+        dependencyFiles = DependencyFiles(folder: "\(memory ?? "\(directory)/memory")/tasks")
         files = TaskFiles(
             directory: directory,
             places: places ?? PlaceFiles(folder: "\(directory)/containers", runDirectory: directory, agentSocket: ""))
@@ -46,12 +48,17 @@ package final class DockerRuntime: ContainerRuntime {
 
     // MARK: one container
 
-    package func prepare(_ task: Swarm.Task) async throws(ContainerError) -> String {
+    package func prepare(
+        _ task: Swarm.Task, with dependencies: [Swarm.AssignedDependency]
+    ) async throws(ContainerError) -> String {
         guard let spec = task.spec.containerSpec else {
             throw ContainerError(.refused, "task \(task.name) has no container specification")
         }
         let image = try await images.locate(spec.image)
-        let body = try creation(of: task, spec, image: image)
+        var body = try creation(of: task, spec, image: image)
+        let given = try TaskDependencies.resolved(task, dependencies, nodeHostname: nodeHostname)
+        body.host.mounts += dependencyFiles.mounts(of: given, task: task.id)
+        try dependencyFiles.write(given, of: task.id)
         // The engine wants the file to be there before the container, and the container's identifier is its host name.
         let addresses = task.networks.flatMap { $0.addresses.map(\.address) }
         func writeHosts(for hostname: String) throws(ContainerError) {
@@ -62,6 +69,12 @@ package final class DockerRuntime: ContainerRuntime {
         let id = try await create(body, for: task)
         if (body.hostname ?? "").isEmpty { try writeHosts(for: String(id.prefix(12))) }
         return id
+    }
+
+    package func keepDependencies(of tasks: Set<Swarm.ID>) async {
+        do throws(ContainerError) { try dependencyFiles.keep(of: tasks) } catch {
+            logger.error("secrets and configs of ended tasks are still in memory", metadata: ["error": "\(error)"])
+        }
     }
 
     package func start(_ id: String, namespacePath: String) async throws(ContainerError) {

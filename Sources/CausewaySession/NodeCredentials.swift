@@ -65,26 +65,48 @@ package struct NodeCredentials: Hashable, Codable, Sendable {
     }
 
     /// Forgets all that the state folder holds of the cluster: the credentials, and the last assignment.
-    package static func remove(in folder: String) throws(SwarmError) {
+    ///
+    /// `memory`: Where the assignment's secrets and configs are.
+    package static func remove(in folder: String, memory: String? = nil) throws(SwarmError) {
         try PrivateFile.remove(path(in: folder))
         try PrivateFile.remove(KeptAssignment.path(in: folder))
+        if let memory { try PrivateFile.remove(KeptAssignment.path(in: memory)) }
     }
 }
 
 /// The assignment that this node heard last: what it goes on with when it starts and no manager is there.
+///
+/// Secrets and configs are kept apart, in a folder in memory: they outlive the daemon, and never lie on a disk. After a
+/// reboot they come with the next session.
 package enum KeptAssignment {
     static func path(in folder: String) -> String { "\(folder)/assignment.json" }
 
-    package static func read(in folder: String) throws(SwarmError) -> NodeAssignment? {
-        guard let data = try PrivateFile.read(path(in: folder)) else { return nil }
+    package static func read(in folder: String, memory: String? = nil) throws(SwarmError) -> NodeAssignment? {
+        guard var kept = try read(NodeAssignment.self, path(in: folder)) else { return nil }
+        kept.dependencies = try memory.flatMap { memory throws(SwarmError) in
+            try read([Swarm.AssignedDependency].self, path(in: memory))
+        }
+        return kept
+    }
+
+    private static func read<Kept: Decodable>(_ type: Kept.Type, _ path: String) throws(SwarmError) -> Kept? {
+        guard let data = try PrivateFile.read(path) else { return nil }
         do {
-            return try JSONDecoder().decode(NodeAssignment.self, from: data)
+            return try JSONDecoder().decode(type, from: data)
         } catch {
-            throw SwarmError(.internal, "\(path(in: folder)) does not hold an assignment: \(error)")
+            throw SwarmError(.internal, "\(path) does not hold an assignment: \(error)")
         }
     }
 
-    package static func write(_ assignment: NodeAssignment, in folder: String) throws {
-        try PrivateFile.write(try JSONEncoder().encode(assignment), to: path(in: folder))
+    /// `memory`: Where secrets and configs are kept; `nil`: nowhere.
+    package static func write(_ assignment: NodeAssignment, in folder: String, memory: String? = nil) throws {
+        var plain = assignment
+        plain.dependencies = nil
+        // First what the rest is nothing without.
+        if let memory, let dependencies = assignment.dependencies {
+            try PrivateFile.write(try JSONEncoder().encode(dependencies), to: path(in: memory))
+        }
+        try PrivateFile.write(try JSONEncoder().encode(plain), to: path(in: folder))
+        if let memory, assignment.dependencies == nil { try PrivateFile.remove(path(in: memory)) }
     }
 }

@@ -43,23 +43,34 @@ enum SQLiteSchema {
     private static func table(of kind: StoreKind) -> String {
         switch kind {
         case .cluster, .node, .network, .service, .task: "object"
-        case .container: "addition"
+        case .container, .dependency: "addition"
         }
     }
 
-    /// Reads the whole store.
-    static func load(_ db: Database) throws -> StoreSnapshot {
+    /// Whether objects of a kind are encrypted on disk.
+    private static func isSealed(_ kind: StoreKind) -> Bool { kind == .dependency }
+
+    /// Whether there is anything that only the key can read.
+    static func holdsSealed(_ db: Database) throws -> Bool {
+        guard try db.tableExists("addition") else { return false }
+        return try Bool.fetchOne(
+            db, sql: "SELECT EXISTS (SELECT 1 FROM addition WHERE kind = ?)",
+            arguments: [StoreKind.dependency.rawValue]) ?? false
+    }
+
+    /// Reads the whole store; `key` opens what is encrypted.
+    static func load(_ db: Database, _ key: StoreKey?) throws -> StoreSnapshot {
         var snapshot = StoreSnapshot()
         snapshot.revision = UInt64(try Int64.fetchOne(db, sql: "SELECT number FROM revision") ?? 0)
-        try load("object", db, into: &snapshot) { kind, id in
+        try load("object", db, key, into: &snapshot) { kind, id in
             throw SwarmError(.internal, "unknown kind '\(kind)' of object \(id): a newer version wrote this file")
         }
-        try load("addition", db, into: &snapshot) { _, _ in }
+        try load("addition", db, key, into: &snapshot) { _, _ in }
         return snapshot
     }
 
     private static func load(
-        _ table: String, _ db: Database, into snapshot: inout StoreSnapshot,
+        _ table: String, _ db: Database, _ key: StoreKey?, into snapshot: inout StoreSnapshot,
         meeting unknown: (_ kind: String, _ id: String) throws -> Void
     ) throws {
         let rows = try Row.fetchCursor(db, sql: "SELECT kind, id, json FROM \(table) ORDER BY kind, id")
@@ -70,7 +81,8 @@ enum SQLiteSchema {
                 continue
             }
             do {
-                try read(known, json, into: &snapshot)
+                let plain = isSealed(known) ? try StoreKey.open(json, as: "\(kind)/\(id)", with: key) : json
+                try read(known, plain, into: &snapshot)
             } catch {
                 throw SwarmError(.internal, "\(kind) \(id) cannot be read: \(error)")
             }
@@ -80,7 +92,7 @@ enum SQLiteSchema {
     /// Writes changed objects and the revision.
     ///
     /// Runs in a transaction of the caller.
-    static func save(_ changes: [StoreChange], revision: UInt64, in db: Database) throws {
+    static func save(_ changes: [StoreChange], revision: UInt64, _ key: StoreKey, in db: Database) throws {
         for change in changes {
             let table = table(of: change.kind)
             guard let after = change.after else {
@@ -89,9 +101,11 @@ enum SQLiteSchema {
                     arguments: [change.kind.rawValue, change.id])
                 continue
             }
+            var json = try json(after)
+            if isSealed(change.kind) { json = try key.seal(json, as: "\(change.kind.rawValue)/\(change.id)") }
             try db.execute(
                 sql: "INSERT OR REPLACE INTO \(table) (kind, id, version, json) VALUES (?, ?, ?, ?)",
-                arguments: [change.kind.rawValue, change.id, Int64(revision), try json(after)])
+                arguments: [change.kind.rawValue, change.id, Int64(revision), json])
         }
         try db.execute(sql: "UPDATE revision SET number = ?", arguments: [Int64(revision)])
     }
@@ -106,6 +120,7 @@ enum SQLiteSchema {
         case .service(let service): try encoder.encode(service)
         case .task(let task): try encoder.encode(task)
         case .container(let container): try encoder.encode(container)
+        case .dependency(let dependency): try encoder.encode(dependency)
         }
     }
 
@@ -121,6 +136,7 @@ enum SQLiteSchema {
         case .service: try add(Swarm.Service.self)
         case .task: try add(Swarm.Task.self)
         case .container: try add(StoredContainer.self)
+        case .dependency: try add(Swarm.Dependency.self)
         }
     }
 }

@@ -6,10 +6,11 @@ import GRDB
 ///
 /// Each commit is on the disk (WAL, `synchronous = FULL`) before anyone sees it: what a client was told, and every
 /// address given away, is still true after a power cut. Disk work runs on GRDB's own queue, which also puts writers
-/// in order.
+/// in order. Secrets and configs are encrypted, with a key in a file beside it (``StoreKey``).
 package final class SQLiteStore: Store {
     private let queue: DatabaseQueue
     private let feed: StoreFeed
+    private let key: StoreKey
     private let watchLimit: Int
 
     /// Opens or makes the file, brings its tables up to date, and reads everything.
@@ -23,7 +24,9 @@ package final class SQLiteStore: Store {
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
             try SQLiteSchema.update(queue, path: path)
-            feed = StoreFeed(try queue.read(SQLiteSchema.load))
+            let key = try StoreFile(path: path).makeKey(queue)
+            feed = StoreFeed(try queue.read { try SQLiteSchema.load($0, key) })
+            self.key = key
         } catch {
             throw SwarmError(.internal, "cannot open the store \(path): \(error)")
         }
@@ -36,7 +39,7 @@ package final class SQLiteStore: Store {
     package func write<R: Sendable>(
         at now: Timestamp, _ body: @escaping @Sendable (inout StoreTransaction) throws(SwarmError) -> R
     ) async throws(SwarmError) -> R {
-        let feed = feed
+        let (feed, key) = (feed, key)
         do {
             let result = try await queue.writeWithoutTransaction { db -> Result<R, SwarmError> in
                 var transaction = StoreTransaction(from: feed.snapshot(), at: now)
@@ -45,7 +48,7 @@ package final class SQLiteStore: Store {
                 let changes = transaction.changes
                 guard !changes.isEmpty else { return .success(result) }
                 try db.inTransaction {
-                    try SQLiteSchema.save(changes, revision: transaction.view.revision, in: db)
+                    try SQLiteSchema.save(changes, revision: transaction.view.revision, key, in: db)
                     return .commit
                 }
                 feed.publish(transaction.view, changes)

@@ -5,8 +5,14 @@ import GRDB
 /// The store's file, looked at or copied from outside: by a program that may not be the one that writes it.
 package struct StoreFile: Sendable {
     package let path: String
+    /// Where the key of what is encrypted is.
+    package let keyPath: String
 
-    package init(path: String) { self.path = path }
+    /// `keyPath`: If it is not where it belongs, `PATH.key`.
+    package init(path: String, keyPath: String? = nil) {
+        self.path = path
+        self.keyPath = keyPath ?? "\(path).key"
+    }
 
     /// What a file holds, as far as this release reads it.
     package struct Contents: Sendable {
@@ -29,7 +35,9 @@ package struct StoreFile: Sendable {
             try queue.backup(to: copy)
             try SQLiteSchema.migrator.migrate(copy)
             try copy.read(Self.checkIntegrity)
-            return Contents(snapshot: try copy.read(SQLiteSchema.load), pendingMigrations: pending)
+            let key = try StoreKey.read(keyPath)
+            return Contents(
+                snapshot: try copy.read { try SQLiteSchema.load($0, key) }, pendingMigrations: pending)
         }
     }
 
@@ -66,6 +74,25 @@ package struct StoreFile: Sendable {
             for ending in ["", "-wal", "-shm", "-journal"] { unlink(part + ending) }
             throw error
         }
+    }
+
+    /// Copies the key, if there is one, to where a copy of the store looks for it.
+    ///
+    /// Returns where it is; `nil` when there is none.
+    package func copyKey(besides target: String) throws(SwarmError) -> String? {
+        guard let key = try StoreKey.read(keyPath) else { return nil }
+        let place = StoreFile(path: target).keyPath
+        try key.write(place)
+        return place
+    }
+
+    /// The key; drawn now if nothing needs an older one.
+    func makeKey(_ queue: DatabaseQueue) throws -> StoreKey {
+        if let key = try StoreKey.read(keyPath) { return key }
+        guard try !queue.read(SQLiteSchema.holdsSealed) else { throw StoreKey.missing(keyPath) }
+        let key = StoreKey()
+        try key.write(keyPath)
+        return key
     }
 
     /// Moves the file aside, with the log and the index that SQLite may have beside it.
@@ -106,7 +133,7 @@ package struct StoreFile: Sendable {
     }
 
     /// Makes the file before SQLite does, so that nobody else can read it for a moment.
-    private static func makePrivate(_ path: String) throws(SwarmError) {
+    static func makePrivate(_ path: String) throws(SwarmError) {
         unlink(path)
         let file = Glibc.open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
         guard file >= 0 else {

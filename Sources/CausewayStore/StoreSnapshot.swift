@@ -44,6 +44,8 @@ package struct StoreSnapshot: Sendable {
     package internal(set) var tasks = StoreTable<Swarm.Task>()
     /// Containers that users made on networks of ours.
     package internal(set) var containers = StoreTable<StoredContainer>()
+    /// Secrets and configs.
+    package internal(set) var dependencies = StoreTable<Swarm.Dependency>()
     private var tasksOfServices: [Swarm.ID: Set<Swarm.ID>] = [:]
     private var tasksOfNodes: [Swarm.ID: Set<Swarm.ID>] = [:]
     private var unplaced: Set<Swarm.ID> = []
@@ -97,6 +99,8 @@ package struct StoreSnapshot: Sendable {
         case .service: touched[id] = object == nil ? nil : revision
         // No service's tasks depend on a container of a user.
         case .container(let stored): touchedNodes[stored.container.nodeID] = revision
+        // Their content never changes, and a service's tasks name the ones that they use.
+        case .dependency: break
         case .cluster, .node, .network, nil: touchedForAll = revision
         }
     }

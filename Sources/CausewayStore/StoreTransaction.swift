@@ -71,6 +71,7 @@ package struct StoreTransaction {
         for object in view.containers.sorted { remove(StoredContainer.self, object.id) }
         for object in view.tasks.sorted { remove(Swarm.Task.self, object.id) }
         for object in view.services.sorted { remove(Swarm.Service.self, object.id) }
+        for object in view.dependencies.sorted { remove(Swarm.Dependency.self, object.id) }
         for object in view.networks.sorted { remove(Swarm.Network.self, object.id) }
         for object in view.nodes.sorted { remove(Swarm.Node.self, object.id) }
         for object in view.clusters.sorted { remove(Swarm.Cluster.self, object.id) }

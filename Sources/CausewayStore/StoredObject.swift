@@ -2,7 +2,7 @@ import CausewayModel
 
 /// The kinds of objects that a store holds; the raw value is the word on disk and never changes.
 package enum StoreKind: String, Hashable, Sendable, CaseIterable {
-    case cluster, node, network, service, task, container
+    case cluster, node, network, service, task, container, dependency
 }
 
 /// What a store can hold: it has an identifier, a version and a table of its own.
@@ -29,6 +29,7 @@ package enum StoreObject: Hashable, Sendable {
     case service(Swarm.Service)
     case task(Swarm.Task)
     case container(StoredContainer)
+    case dependency(Swarm.Dependency)
 }
 
 extension Swarm.Cluster: StoredObject {
@@ -73,5 +74,14 @@ extension Swarm.Task: StoredObject {
     package static func table(of snapshot: StoreSnapshot) -> StoreTable<Self> { snapshot.tasks }
     package static func edit(_ snapshot: inout StoreSnapshot, _ body: (inout StoreTable<Self>) -> Void) {
         body(&snapshot.tasks)
+    }
+}
+
+extension Swarm.Dependency: StoredObject {
+    package static var kind: StoreKind { .dependency }
+    package var boxed: StoreObject { .dependency(self) }
+    package static func table(of snapshot: StoreSnapshot) -> StoreTable<Self> { snapshot.dependencies }
+    package static func edit(_ snapshot: inout StoreSnapshot, _ body: (inout StoreTable<Self>) -> Void) {
+        body(&snapshot.dependencies)
     }
 }

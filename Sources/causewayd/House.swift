@@ -1,6 +1,7 @@
 import CausewayAgent
 import CausewayEngine
 import CausewayKeeper
+import CausewayLinux
 import CausewayModel
 import Foundation
 import Logging
@@ -55,6 +56,7 @@ struct House: Sendable {
         // Group docker has to reach the socket in it.
         try files.createDirectory(
             atPath: settings.runDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        try MemoryFolder.make(settings.memoryDirectory)
     }
 }
 

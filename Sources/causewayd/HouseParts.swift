@@ -31,7 +31,7 @@ struct Ground: Sendable {
             logger: .part("node"))
         runtime = DockerRuntime(
             engine: engine, nodeHostname: settings.nodeName, nodeID: nodeID, directory: settings.runDirectory,
-            places: places, logger: .part("containers"))
+            memory: settings.memoryDirectory, places: places, logger: .part("containers"))
         keeper = KeeperClient(settings.keeper, log: .part("keeper"))
         await keeper.find()
         store = try SQLiteStore(path: settings.storePath)
@@ -57,7 +57,7 @@ struct SwarmParts: Sendable {
         role = NodeRole(
             manager: manager,
             host: .init(nodeID: ground.nodeID, outside, answer: { try await inventories.answer($0) }),
-            folder: settings.stateDirectory, environment: session)
+            folder: settings.stateDirectory, memory: settings.memoryDirectory, environment: session)
         (self.manager, self.door, self.inventories) = (manager, door, inventories)
     }
 
@@ -86,7 +86,7 @@ struct Hands: Sendable {
                 await agent.letGo(of: Set(reports.lazy.filter(\.status.state.isTerminal).map(\.taskID)))
                 try await swarm.role.report(reports)
             }, logger: .part("tasks"))
-        await agent.setSupervisor { await supervisor.update($0) }
+        await agent.setSupervisor { await supervisor.update($0.tasks, $0.dependencies ?? []) }
         let attached = AttachedSupervisor(
             engine: ground.runtime, places: NamespacePlaces(files: ground.places, node: ground.node),
             reporting: swarm.manager, logger: .part("attached"))

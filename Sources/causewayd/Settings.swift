@@ -35,6 +35,9 @@ struct Settings: Sendable {
     /// What this node is called.
     var nodeName: String { hostname.isEmpty ? HostFacts.hostname : hostname }
 
+    /// Secrets and configs of this node's tasks; never on a disk.
+    var memoryDirectory: String { "\(runDirectory)/memory" }
+
     var storePath: String { "\(stateDirectory)/swarm.sqlite" }
 
     /// Reads all three sources.

@@ -43,8 +43,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
 @Suite(.serialized) struct RefusalTests {
     static let unsupported: [Refusal] = [
         .container(
-            #""Secrets":[{"SecretID":"s"}]"#, 501, "TaskTemplate.ContainerSpec.Secrets (--secret) is not supported"),
-        .container(#""configs":[{"ConfigID":"s"}]"#, 501, "TaskTemplate.ContainerSpec.Configs (--config)"),
+            #""configs":[{"ConfigID":"s","Runtime":{}}]"#, 501, "ContainerSpec.Configs[0].Runtime (--credential-spec"),
         .container(#""OomScoreAdj":5"#, 501, "--oom-score-adj"),
         .container(#""Privileges":{"NoNewPrivileges":true}"#, 501, "Privileges.NoNewPrivileges"),
         .container(
@@ -65,7 +64,9 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal(
             "POST", "/swarm/update?version=3", body: #"{"CAConfig":{"ExternalCAs":[{"URL":"x"}]}}"#, 501,
             "--external-ca"),
-        Refusal("POST", "/secrets/create", body: #"{"Name":"s","Data":"eA=="}"#, 501, "secrets (docker secret create)"),
+        Refusal(
+            "POST", "/secrets/create", body: #"{"Name":"s","Data":"eA==","Driver":{"Name":"vault"}}"#, 501,
+            "Driver (--driver) is not supported"),
     ]
 
     static let bad: [Refusal] = [
@@ -75,6 +76,10 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal("GET", "/tasks/nope", 404, "task nope not found"),
         Refusal("GET", "/nodes/nope", 404, "node nope not found"),
         Refusal("GET", "/secrets/nope", 404, "secret nope not found"),
+        Refusal("DELETE", "/configs/nope", 404, "config nope not found"),
+        Refusal("POST", "/configs/nope/update?version=1", body: "{}", 404, "config nope not found"),
+        Refusal("POST", "/secrets/create", body: #"{"Name":"s","Data":"not base64"}"#, 400, "Data"),
+        Refusal("GET", "/secrets?filters=%7B%22driver%22%3A%5B%22x%22%5D%7D", 400, "Invalid filter 'driver'"),
         Refusal("GET", "/swarm/bogus", 404, "page not found"),
         Refusal("PUT", "/services/create", 404, "page not found"),
         Refusal("POST", "/services/create", body: "{bad", 400, "invalid JSON"),
@@ -117,6 +122,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             #expect(reply.header("Content-Type") == "application/json")
             #expect(await house.control.serviceList.isEmpty)
             #expect(await house.control.networkList.isEmpty)
+            #expect(await house.control.dependencyList.isEmpty)
         }
     }
 

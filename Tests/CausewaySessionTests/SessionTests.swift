@@ -60,6 +60,30 @@ struct SessionTests {
         }
     }
 
+    @Test func `secrets of the kept assignment are in memory alone`() throws {
+        let bed = try Bed()
+        let folder = try bed.folder(of: Bed.worker)
+        let memory = try bed.folder(of: "memory")
+        var assignment = Bed.assignment(5)
+        assignment.dependencies = [.init(id: "s1", kind: .secret, payload: .init("horse-battery"))]
+
+        try KeptAssignment.write(assignment, in: folder, memory: memory)
+
+        #expect(try KeptAssignment.read(in: folder, memory: memory) == assignment)
+        #expect(try KeptAssignment.read(in: folder)?.dependencies == nil, "as after a reboot")
+        let onDisk = try String(contentsOfFile: "\(folder)/assignment.json", encoding: .utf8)
+        #expect(!onDisk.contains(Data("horse-battery".utf8).base64EncodedString()) && !onDisk.contains("s1"))
+        let mode = try FileManager.default.attributesOfItem(atPath: "\(memory)/assignment.json")[.posixPermissions]
+        #expect(mode as? Int == 0o600)
+
+        assignment.dependencies = nil
+        try KeptAssignment.write(assignment, in: folder, memory: memory)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: memory).isEmpty)
+        try KeptAssignment.write(assignment, in: folder, memory: memory)
+        try NodeCredentials.remove(in: folder, memory: memory)
+        #expect(try KeptAssignment.read(in: folder, memory: memory) == nil)
+    }
+
     @Test func `a node that starts without a manager goes on with what it heard last`() async throws {
         let bed = try Bed()
         _ = try await bed.serving(bed.server()) { port in try await bed.join(port: port) }

@@ -124,6 +124,9 @@ void clinux_ring_close(struct clinux_ring *ring);
 /* Takes the next record, if there is one. Returns its length, or 0. */
 unsigned int clinux_ring_take(struct clinux_ring *ring, void *buffer, unsigned int size);
 
+/* Whether what is written below PATH stays in memory: 1 or 0, or -1 and errno. */
+int clinux_is_in_memory(const char *path);
+
 /* Loads a program of type BPF_PROG_TYPE_CGROUP_SOCK_ADDR, and lets it go. Returns 0 or errno. */
 int clinux_try_cgroup_program(void);
 

@@ -53,8 +53,11 @@ extension BodySchema {
         "DNSConfig": .object(["Nameservers": .value, "Search": .value, "Options": .value]),
         "Ulimits": .list(["Name": .value, "Soft": .signed, "Hard": .signed]),
         "Mounts": .list(mount),
-        "Secrets": .refused("--secret"),
-        "Configs": .refused("--config"),
+        "Secrets": .list(["File": .object(file), "SecretID": .value, "SecretName": .value]),
+        "Configs": .list([
+            "File": .object(file), "ConfigID": .value, "ConfigName": .value,
+            "Runtime": .refusedIfPresent("--credential-spec config://..."),
+        ]),
         "OomScoreAdj": .refused("--oom-score-adj"),
         "Healthcheck": .object([
             "Test": .value, "Interval": .signed, "Timeout": .signed, "StartPeriod": .signed, "StartInterval": .signed,
@@ -67,6 +70,10 @@ extension BodySchema {
             "Seccomp": .refused("seccomp profiles", harmless: [.object(["Mode": .string("default")])]),
             "AppArmor": .refused("AppArmor profiles", harmless: [.object(["Mode": .string("default")])]),
         ]),
+    ]
+
+    private static let file: BodySchema = [
+        "Name": .value, "UID": .value, "GID": .value, "Mode": .integer(0...4_294_967_295),
     ]
 
     private static let mount: BodySchema = [

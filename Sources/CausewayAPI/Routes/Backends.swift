@@ -51,6 +51,11 @@ struct Backends: Sendable {
         return try await asking { () async throws(SwarmError) in try await control.cluster() }
     }
 
+    func dependencies(_ kind: Swarm.Dependency.Kind) async throws(APIError) -> [Swarm.Dependency] {
+        try await requireManager()
+        return try await asking { () async throws(SwarmError) in try await control.dependencies(kind) }
+    }
+
     func service(_ reference: String) async throws(APIError) -> Swarm.Service {
         let all = try await services()
         return try Reference.find(reference, in: all, kind: "service", id: \.id, name: \.spec.name)

@@ -36,12 +36,12 @@ struct EventSelection: Sendable {
     }
 
     private func contains(_ type: String, _ action: String, _ id: String, _ attributes: [String: String]) -> Bool {
-        let other = ["secret", "config", "container", "image", "daemon", "volume", "plugin"]
+        let other = ["container", "image", "daemon", "volume", "plugin"]
         return filters.allows("type") { $0 == type }
             && filters.allows("event") { $0 == action }
             && filters.allows(labels: attributes)
             && other.allSatisfy { filters[$0].isEmpty }
-            && ["service", "node", "network"].allSatisfy { key in
+            && ["service", "node", "network", "secret", "config"].allSatisfy { key in
                 filters.allows(key) { key == type && (id.hasPrefix($0) || attributes["name"] == $0) }
             }
     }

@@ -70,7 +70,7 @@ package final class EngineServer: Sendable {
             + ServiceRoutes(backends: backends).routes
             + LogRoutes(backends: backends).routes
             + TaskRoutes(backends: backends).routes
-            + SecretRoutes(backends: backends).routes
+            + DependencyRoutes(backends: backends).routes
             + EventRoutes(backends: backends, networkEvents: events, now: now).routes
             + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes
         routes = RouteTable(all.map { $0.measured(by: configuration.stopwatch) })

@@ -35,8 +35,10 @@ extension TaskSupervisor {
     ) async throws(ContainerError) -> ObservedContainer? {
         switch action {
         case .prepare:
+            let used = Set((task.spec.containerSpec?.dependencies ?? []).map(\.id))
+            let dependencies = dependencies.filter { used.contains($0.id) }
             let id = try await preparing.through { () throws(ContainerError) in
-                try await self.runtime.prepare(task)
+                try await self.runtime.prepare(task, with: dependencies)
             }
             return ObservedContainer(id: id, taskID: task.id, nodeID: nodeID, state: .created)
         case .start(let id):
@@ -106,7 +108,7 @@ extension TaskSupervisor {
     ///
     /// No task is assigned afterwards. Throws when some cannot be removed, and names them.
     package func removeAll() async throws(ContainerError) {
-        update([])
+        update([], [])
         var failures: [String] = []
         // A container may be in the making while we remove; what is made late is seen by the next look.
         for _ in 0..<20 {

@@ -45,6 +45,8 @@ package actor TaskSupervisor {
     let removing = CallGate(8)
 
     var records: [Swarm.ID: Record] = [:]
+    /// Secrets and configs that tasks use.
+    private(set) var dependencies: [Swarm.AssignedDependency] = []
     /// Tasks that somebody works on, assigned or not.
     var busy: Set<Swarm.ID> = []
     private var outbox: [TaskReport] = []
@@ -74,12 +76,16 @@ package actor TaskSupervisor {
     /// Takes the whole list of tasks assigned to this node.
     ///
     /// A task that is not in it loses its container.
-    package func update(_ tasks: [Swarm.Task]) {
+    package func update(_ tasks: [Swarm.Task], _ dependencies: [Swarm.AssignedDependency] = []) {
+        let hasNews = dependencies != self.dependencies
+        self.dependencies = dependencies
         var updated: [Swarm.ID: Record] = [:]
         for task in tasks {
             var record = records[task.id] ?? Record(task: task, status: task.status)
             record.task = task
             if task.status.supersedes(record.status) { record.status = task.status }
+            // What it waits for may have come.
+            if hasNews { record.retryAt = nil }
             updated[task.id] = record
         }
         records = updated
@@ -133,7 +139,17 @@ package actor TaskSupervisor {
             busy.insert(id)
         }
         for case .advance(let id) in jobs { busy.insert(id) }
+        await runtime.keepDependencies(of: tasksWithFiles(ours))
         return jobs
+    }
+
+    /// The tasks that may use secrets and configs: until they have ended.
+    ///
+    /// What is in the making is among them: nobody makes a container but for a task that has not ended, or is busy.
+    private func tasksWithFiles(_ containers: [Swarm.ID: [ObservedContainer]]) -> Set<Swarm.ID> {
+        let wanted = records.filter { !$0.value.status.state.isTerminal }.keys
+        let running = containers.filter { $0.value.contains { $0.state == .running } }.keys
+        return busy.union(wanted).union(running)
     }
 
     /// What runs comes first if a task has several containers, which only somebody else can have brought about.

@@ -56,6 +56,9 @@ package struct ServiceValidator: Sendable {
         spec.taskTemplate.runtime = spec.taskTemplate.runtime.flatMap { $0.isEmpty ? nil : $0 } ?? "container"
         let isolation = spec.taskTemplate.containerSpec?.isolation ?? ""
         spec.taskTemplate.containerSpec?.isolation = isolation.isEmpty ? "default" : isolation
+        // Not to ask for any is one thing, however it is said.
+        if spec.taskTemplate.containerSpec?.secrets?.isEmpty == true { spec.taskTemplate.containerSpec?.secrets = nil }
+        if spec.taskTemplate.containerSpec?.configs?.isEmpty == true { spec.taskTemplate.containerSpec?.configs = nil }
         return spec
     }
 
@@ -133,6 +136,7 @@ package struct ServiceValidator: Sendable {
             throw SwarmError(.invalid, "mismatched Runtime and *Spec fields")
         }
         try ContainerValidator.check(container)
+        try DependencyValidator(view: view).check(container)
         try TaskValidator.check(spec.taskTemplate)
         try TaskValidator.check(spec.updateConfig, "update")
         try TaskValidator.check(spec.rollbackConfig, "rollback")

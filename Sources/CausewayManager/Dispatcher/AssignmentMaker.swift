@@ -35,7 +35,7 @@ package struct AssignmentMaker: Sendable {
             uniqueLocalPrefix: cluster.uniqueLocalPrefix, networks: common.networks, tasks: own.tasks,
             services: common.services, containers: own.containers, tunnel: common.tunnel,
             dataAddress: common.tunnel.map { _ in node.dataAddress }, peers: common.peers[id] ?? [],
-            places: common.places)
+            places: common.places, dependencies: own.dependencies.isEmpty ? nil : own.dependencies)
     }
 
     /// An assignment that asks for nothing: what a node hears when it leaves.

@@ -28,6 +28,8 @@ extension Swarm {
         package var capabilityDrop: [String]?
         package var ulimits: [Ulimit]?
         package var healthcheck: HealthConfig?
+        package var secrets: [SecretReference]?
+        package var configs: [ConfigReference]?
 
         package init(image: String) { self.image = image }
 
@@ -56,6 +58,8 @@ extension Swarm {
             case capabilityDrop = "CapabilityDrop"
             case ulimits = "Ulimits"
             case healthcheck = "Healthcheck"
+            case secrets = "Secrets"
+            case configs = "Configs"
         }
     }
 

@@ -13,6 +13,8 @@ package actor RemoteManager: AssignmentSource {
     package struct Node: Sendable {
         /// Where credentials and the last assignment are kept.
         package var folder: String
+        /// A folder in memory, where the assignment's secrets and configs are kept; `nil`: nowhere.
+        package var memory: String?
         /// What the node says of itself; asked at the start of each session.
         ///
         /// `applied` is filled in.
@@ -21,12 +23,13 @@ package actor RemoteManager: AssignmentSource {
         package var answer: @Sendable (_ kind: String, _ body: Data) async throws -> Data
 
         package init(
-            folder: String, hello: @escaping @Sendable () async -> NodeHello,
+            folder: String, memory: String? = nil, hello: @escaping @Sendable () async -> NodeHello,
             answer: @escaping @Sendable (_ kind: String, _ body: Data) async throws -> Data = { kind, _ in
                 throw SwarmError(.unsupported, "this node answers no question of kind \"\(kind)\"")
             }
         ) {
             self.folder = folder
+            self.memory = memory
             self.hello = hello
             self.answer = answer
         }
@@ -69,7 +72,7 @@ package actor RemoteManager: AssignmentSource {
         self.credentials = credentials
         keeping = AsyncStream.makeStream(of: NodeAssignment.self, bufferingPolicy: .bufferingNewest(1))
         do throws(SwarmError) {
-            let kept = try KeptAssignment.read(in: node.folder)
+            let kept = try KeptAssignment.read(in: node.folder, memory: node.memory)
             latest = kept?.nodeID == nodeID ? kept : nil
         } catch {
             // The manager sends it anew; a node that waits is better than one that does not start.
@@ -81,7 +84,7 @@ package actor RemoteManager: AssignmentSource {
     package func run() async throws(SessionEnd) {
         let end: SessionEnd? = await withTaskGroup(of: SessionEnd?.self) { group in
             group.addTask { [keeping, node, environment] in
-                await Self.keep(keeping.stream, node.folder, environment.logger)
+                await Self.keep(keeping.stream, node, environment.logger)
                 return nil
             }
             group.addTask { await self.keepSession() }
@@ -281,12 +284,10 @@ extension RemoteManager {
     }
 
     /// Writes the newest assignment to disk; those that come while it writes are passed over, but for the last.
-    private static func keep(
-        _ assignments: AsyncStream<NodeAssignment>, _ folder: String, _ logger: Logger
-    ) async {
+    private static func keep(_ assignments: AsyncStream<NodeAssignment>, _ node: Node, _ logger: Logger) async {
         for await assignment in assignments {
             do {
-                try KeptAssignment.write(assignment, in: folder)
+                try KeptAssignment.write(assignment, in: node.folder, memory: node.memory)
             } catch {
                 logger.error("cannot keep the assignment for a restart", metadata: ["error": "\(error)"])
             }

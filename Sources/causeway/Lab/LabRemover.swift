@@ -28,6 +28,10 @@ final class LabRemover {
                 what: "the lab is not wholly gone", cause: obstacles.joined(separator: "; "),
                 remedy: "see to it, and run causeway lab down again")
         }
+        // Mounted only where /run is on a disk; nothing of it is in use any more.
+        for node in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] {
+            umount2("\(folder.path)/\(node)/memory", Int32(MNT_DETACH))
+        }
         attempt("remove \(folder.path)") { try FileManager.default.removeItem(atPath: folder.path) }
         if let obstacle = obstacles.first { throw Failure(what: "cannot finish", cause: obstacle, remedy: "") }
     }

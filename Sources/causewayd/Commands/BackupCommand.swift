@@ -10,7 +10,8 @@ struct BackupCommand: AsyncParsableCommand {
         abstract: "Copies the store, consistent, while the daemon runs or not.",
         discussion: """
             The copy holds all that the swarm is: services, networks, addresses, and its keys. It is readable by root
-            alone; keep it so.
+            alone; keep it so. Secrets and configs in it are encrypted; their key is written beside it, as FILE.key.
+            Keep the two apart: only together can they be restored.
 
             Example:
               causewayd backup /root/swarm-$(date +%F).sqlite
@@ -23,9 +24,15 @@ struct BackupCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await Settings.read(flags: flags)
-        try StoreFile(path: settings.storePath).copy(to: file)
+        guard !FileManager.default.fileExists(atPath: StoreFile(path: file).keyPath) else {
+            throw SwarmError(.conflict, "\(file).key is there already: choose another name, or remove it")
+        }
+        let store = StoreFile(path: settings.storePath)
+        try store.copy(to: file)
+        let key = try store.copyKey(besides: file)
         let revision = try StoreFile(path: file).read()?.snapshot.revision ?? 0
         print("\(file): the store at revision \(revision)")
+        if let key { print("\(key): the key of its secrets and configs") }
     }
 }
 
@@ -38,7 +45,8 @@ struct RestoreCommand: AsyncParsableCommand {
             The daemon must not run. The store that was there is kept beside it, as swarm.sqlite.before-restore-TIME.
             When the daemon starts, tasks that the copy does not know are removed, and those that it misses are started.
 
-            On a new machine the node takes the identity that it has in the copy.
+            On a new machine the node takes the identity that it has in the copy. Secrets and configs need their key,
+            FILE.key, unless the key that is here already is the one. A key that is replaced is kept beside it too.
 
             Example:
               systemctl stop causewayd
@@ -53,7 +61,8 @@ struct RestoreCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await Settings.read(flags: flags)
-        guard let contents = try StoreFile(path: file).read() else {
+        let copy = StoreFile(path: file, keyPath: keyPath(settings))
+        guard let contents = try copy.read() else {
             throw SwarmError(.notFound, "there is no file '\(file)'")
         }
         try makeDirectory(settings.stateDirectory)
@@ -61,16 +70,30 @@ struct RestoreCommand: AsyncParsableCommand {
         defer { lock.release() }
         try adoptIdentity(of: contents.snapshot, settings)
         let store = StoreFile(path: settings.storePath)
-        let aside = try store.setAside(
-            as: "\(settings.storePath).before-restore-\(Timestamp.now.description.filter { $0 != ":" })")
+        let kept = "\(settings.storePath).before-restore-\(Timestamp.now.description.filter { $0 != ":" })"
+        // First the keys: a store without its key would be worth nothing, a key without a store does no harm.
+        let key = try StoreKey.read(copy.keyPath)
+        if let own = try StoreKey.read(store.keyPath), key.map({ !$0.isSame(as: own) }) ?? false {
+            try own.write(StoreFile(path: kept).keyPath)
+        }
+        let aside = try store.setAside(as: kept)
         do {
-            try StoreFile(path: file).copy(to: settings.storePath)
+            try copy.copy(to: settings.storePath)
+            try key?.write(store.keyPath)
         } catch {
             if let aside { _ = try StoreFile(path: aside).setAside(as: settings.storePath) }
             throw error
         }
         print("\(settings.storePath): the store at revision \(contents.snapshot.revision)")
         if let aside { print("\(aside): the store that was there before") }
+    }
+
+    /// Where the copy's key is: beside it, or here already.
+    private func keyPath(_ settings: Settings) -> String? {
+        let beside = StoreFile(path: file).keyPath
+        if FileManager.default.fileExists(atPath: beside) { return beside }
+        let here = StoreFile(path: settings.storePath).keyPath
+        return FileManager.default.fileExists(atPath: here) ? here : nil
     }
 
     private func makeDirectory(_ path: String) throws {

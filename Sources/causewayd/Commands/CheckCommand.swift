@@ -27,7 +27,8 @@ struct CheckCommand: AsyncParsableCommand {
         let snapshot = contents.snapshot
         print(
             "store: \(settings.storePath), revision \(snapshot.revision), \(snapshot.services.count) services, "
-                + "\(snapshot.tasks.count) tasks, \(snapshot.networks.count) networks")
+                + "\(snapshot.tasks.count) tasks, \(snapshot.networks.count) networks, "
+                + "\(snapshot.dependencies.count) secrets and configs")
         if !contents.pendingMigrations.isEmpty {
             print(
                 "store: is brought up to date at the start (\(contents.pendingMigrations.joined(separator: ", "))); "

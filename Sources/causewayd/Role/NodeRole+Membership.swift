@@ -97,7 +97,7 @@ extension NodeRole: SwarmMembership {
             await member.ended.ring()
             await takeDown()
         }
-        try NodeCredentials.remove(in: folder)
+        try NodeCredentials.remove(in: folder, memory: memory)
         try file.remove()
         self.member = nil
         newest = nil
@@ -116,7 +116,7 @@ extension NodeRole: SwarmMembership {
         await takeDown()
         do {
             // What it was to do is not to be done again at the next start.
-            if let newest { try KeptAssignment.write(newest, in: folder) }
+            if let newest { try KeptAssignment.write(newest, in: folder, memory: memory) }
         } catch {
             log.error("cannot forget what this node was to do", metadata: ["error": "\(error)"])
         }

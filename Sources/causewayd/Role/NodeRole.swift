@@ -40,6 +40,8 @@ actor NodeRole {
     let environment: SessionEnvironment
     /// Where credentials and the last assignment are kept.
     let folder: String
+    /// Where the secrets and configs of a worker's assignment are kept, in memory.
+    let memory: String
     let file: MemberFile
     /// How long leaving waits for tasks to stop, and again for the kernel to be empty; joining, for an assignment.
     let patience: Duration
@@ -56,13 +58,14 @@ actor NodeRole {
     private let newMember: AsyncStream<Member>.Continuation
 
     init(
-        manager: SwarmManager, host: Host, folder: String, environment: SessionEnvironment,
+        manager: SwarmManager, host: Host, folder: String, memory: String, environment: SessionEnvironment,
         patience: Duration = .seconds(30)
     ) {
         self.manager = manager
         self.host = host
         self.environment = environment
         self.folder = folder
+        self.memory = memory
         file = MemberFile(stateDirectory: folder)
         self.patience = patience
         (stream, outlet) = AsyncStream.makeStream(of: NodeAssignment.self, bufferingPolicy: .bufferingNewest(1))
@@ -101,7 +104,7 @@ actor NodeRole {
     /// Starts the session of the member that the state folder speaks of.
     func begin(_ place: MemberFile.Content) throws(SwarmError) {
         let node = RemoteManager.Node(
-            folder: folder, hello: { [host] in await host.hello(place) },
+            folder: folder, memory: memory, hello: { [host] in await host.hello(place) },
             answer: { [host] kind, _ in try await host.answer(kind) })
         let new = Member(
             remote: try RemoteManager(node: node, environment: environment), place: place, ended: Bell(),

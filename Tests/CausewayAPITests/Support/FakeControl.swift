@@ -184,6 +184,32 @@ actor FakeControl: SwarmControl, SwarmMembership {
     func removeService(_ id: Swarm.ID) throws(SwarmError) { serviceList.removeAll { $0.id == id } }
     func tasks() throws(SwarmError) -> [Swarm.Task] { taskList }
 
+    var dependencyList: [Swarm.Dependency] = []
+
+    func dependencies(_ kind: Swarm.Dependency.Kind) -> [Swarm.Dependency] { dependencyList.filter { $0.kind == kind } }
+
+    func createDependency(
+        _ kind: Swarm.Dependency.Kind, _ spec: Swarm.DependencySpec
+    ) throws(SwarmError) -> Swarm.Dependency {
+        if dependencyList.contains(where: { $0.kind == kind && $0.name == spec.name }) {
+            throw SwarmError(
+                .conflict, "rpc error: code = AlreadyExists desc = \(kind) \(spec.name ?? "") already exists")
+        }
+        let made = Swarm.Dependency(id: newID("dep"), meta: Self.meta(index), kind: kind, spec: spec)
+        dependencyList.append(made)
+        return made
+    }
+
+    func updateDependency(
+        _ id: Swarm.ID, _ spec: Swarm.DependencySpec, version: Swarm.Version
+    ) throws(SwarmError) {
+        guard let at = dependencyList.firstIndex(where: { $0.id == id }) else { throw SwarmError(.notFound, id) }
+        guard version == dependencyList[at].meta.version else { throw .outOfSequence }
+        dependencyList[at].spec.labels = spec.labels
+    }
+
+    func removeDependency(_ id: Swarm.ID) { dependencyList.removeAll { $0.id == id } }
+
     func events(since: Timestamp?) -> AsyncStream<SwarmEvent> {
         let (stream, continuation) = AsyncStream.makeStream(of: SwarmEvent.self)
         if let since { for event in recorded where event.time >= since { continuation.yield(event) } }

@@ -39,7 +39,16 @@ actor FakeRuntime: ContainerRuntime {
     /// Keeps the next look after it has looked.
     func holdLook() { isHoldingLook = true }
 
-    func prepare(_ task: Swarm.Task) async throws(ContainerError) -> String {
+    private(set) var given: [Swarm.ID: [Swarm.AssignedDependency]] = [:]
+    /// The tasks whose secrets and configs are kept.
+    private(set) var kept: Set<Swarm.ID> = []
+
+    func keepDependencies(of tasks: Set<Swarm.ID>) { kept = tasks }
+
+    func prepare(
+        _ task: Swarm.Task, with dependencies: [Swarm.AssignedDependency]
+    ) async throws(ContainerError) -> String {
+        given[task.id] = dependencies
         try note("prepare", task.id)
         running += 1
         mostRunning = max(mostRunning, running)

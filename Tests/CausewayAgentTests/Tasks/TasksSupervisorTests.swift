@@ -313,4 +313,32 @@ private final class Story: Sendable {
         }
         #expect(await story.manager.states(of: "t1") == [.accepted, .preparing, .ready, .starting, .running])
     }
+
+    @Test func `a task gets the secrets that it uses, and they are forgotten when it has ended`() async {
+        let story = Story()
+        let mine = Swarm.AssignedDependency(id: "s1", kind: .secret, payload: .init("one"))
+        let other = Swarm.AssignedDependency(id: "s2", kind: .secret, payload: .init("two"))
+        var task = Swarm.Task.sample("t1")
+        var container = task.spec.containerSpec ?? .init(image: "i")
+        container.secrets = [.init("s1", name: "one", file: .init(name: "one"))]
+        task.spec.containerSpec = container
+        await story.runtime.fail("prepare", .unavailable, "secret 'one' has not come from the manager yet")
+
+        await story.supervisor.update([task], [other])
+        await story.settle()
+        #expect(await story.runtime.given["t1"] == [])
+        #expect(await story.runtime.kept == ["t1"])
+
+        // What it waits for comes: nobody waits for the time of the next attempt.
+        await story.supervisor.update([task], [mine, other])
+        await story.settle()
+        #expect(await story.manager.last("t1")?.state == .running)
+        #expect(await story.runtime.given["t1"] == [mine])
+        #expect(await story.runtime.kept == ["t1"])
+
+        await story.runtime.exit("c-t1", code: 0)
+        await story.settle()
+        #expect(await story.manager.last("t1")?.state == .complete)
+        #expect(await story.runtime.kept == [])
+    }
 }
