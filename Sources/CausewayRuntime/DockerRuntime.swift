@@ -50,7 +50,7 @@ package final class DockerRuntime: ContainerRuntime {
         guard let spec = task.spec.containerSpec else {
             throw ContainerError(.refused, "task \(task.name) has no container specification")
         }
-        let image = try await images.locate(spec.image)
+        let image = try await images.locate(spec.image, credentials: task.pullCredentials)
         let body = try creation(of: task, spec, image: image)
         // The engine wants the file to be there before the container, and the container's identifier is its host name.
         let addresses = task.networks.flatMap { $0.addresses.map(\.address) }
