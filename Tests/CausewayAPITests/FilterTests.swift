@@ -12,7 +12,8 @@ struct FilterTests {
         ("^[a-c]{2,3}$", "abc", true), ("^[a-c]{2,3}$", "abca", false), ("^a{2}$", "aa", true), ("^a{2,}$", "a", false),
         ("x*", "", true), ("^$", "", true), ("^$", "a", false), (#"\d\.\w"#, "v1.x", true), (#"^\S+$"#, "a b", false),
         ("(?i)WEB", "web", true), ("WEB", "web", false), ("^[^a]", "a", false), ("^[[:alpha:]-]+$", "a-b", true),
-        ("a{,2}", "a{,2}", true), ("é.x", "éüx", true), ("", "web", true), ("(?:ab)+c", "ababc", true), ("a+?$", "aaa", true),
+        ("a{,2}", "a{,2}", true), ("é.x", "éüx", true), ("", "web", true), ("(?:ab)+c", "ababc", true),
+        ("a+?$", "aaa", true),
         // No patterns in Go: they match nothing.
         ("[a", "[a", false), ("(a", "(a", false), ("a)", "a)", false), ("*a", "*a", false), ("a**", "a", false),
         ("a{1001}", "a", false), (#"\q"#, "q", false), ("((a{1000}){1000}){1000}", "a", false),

@@ -40,19 +40,22 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"name":["host"]}"#, 1), (#"{"name":["ost1"]}"#, 0), (#"{"id":["node1"]}"#, 1), (#"{"role":["MANAGER"]}"#, 1),
+        (#"{"name":["host"]}"#, 1), (#"{"name":["ost1"]}"#, 0), (#"{"id":["node1"]}"#, 1),
+        (#"{"role":["MANAGER"]}"#, 1),
         (#"{"role":["worker"]}"#, 0), (#"{"membership":["accepted"]}"#, 1), (#"{"membership":["pending"]}"#, 0),
         (#"{"label":["engine=yes"]}"#, 1), (#"{"label":["zone"]}"#, 0), (#"{"node.label":["zone="]}"#, 1),
         (#"{"node.label":["zone=b"]}"#, 0),
     ]) func `nodes are chosen as moby does`(_ filters: String, _ count: Int) async throws {
         try await House.with(script: OwnRoutesTests.engine) { house in
             await house.addShop()
-            #expect(try await house.list("/nodes", filters).count == count)
+            let found = try await house.list("/nodes", filters)
+            #expect(found.count == count)
         }
     }
 
     @Test(arguments: [
-        (#"{"name":["^front$"]}"#, ["front"]), (#"{"name":["ront"]}"#, ["front", "frontend"]), (#"{"id":["^n1"]}"#, ["front"]),
+        (#"{"name":["^front$"]}"#, ["front"]), (#"{"name":["ront"]}"#, ["front", "frontend"]),
+        (#"{"id":["^n1"]}"#, ["front"]),
         (#"{"driver":["overlay"]}"#, ["front", "frontend"]), (#"{"driver":["bridge"]}"#, []),
         (#"{"scope":["swarm"]}"#, ["front", "frontend"]), (#"{"scope":["local"]}"#, []),
         (#"{"type":["custom"]}"#, ["front", "frontend"]), (#"{"type":["builtin"]}"#, []),
@@ -71,14 +74,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/services", #"{"node":["x"]}"#, "Invalid filter 'node'"), ("/tasks", #"{"role":["x"]}"#, "Invalid filter 'role'"),
+        ("/services", #"{"node":["x"]}"#, "Invalid filter 'node'"),
+        ("/tasks", #"{"role":["x"]}"#, "Invalid filter 'role'"),
         ("/nodes", #"{"service":["x"]}"#, "Invalid filter 'service'"),
         ("/networks", #"{"service":["x"]}"#, "Invalid filter 'service'"),
         ("/nodes", #"{"role":["boss"]}"#, "Invalid role filter: 'boss'"),
         ("/nodes", #"{"membership":["guest"]}"#, "Invalid membership filter: 'guest'"),
         ("/tasks", #"{"desired-state":["gone"]}"#, "Invalid desired-state filter: 'gone'"),
         ("/networks", #"{"type":["odd"]}"#, "invalid filter: 'type'='odd'"),
-    ]) func `what moby refuses is refused in its words`(_ path: String, _ filters: String, _ says: String) async throws {
+    ]) func `what moby refuses is refused in its words`(_ path: String, _ filters: String, _ says: String) async throws
+    {
         try await House.with(script: OwnRoutesTests.engine) { house in
             let reply = try await house.call("GET", "\(path)?filters=\(House.escaped(filters))")
             #expect(reply.status == 400)
@@ -109,7 +114,9 @@ extension House {
 
     /// Three services with a task or two, two networks, and labels on the node.
     fileprivate func addShop() async {
-        func service(_ id: String, _ name: String, _ mode: Swarm.ServiceMode, _ labels: [String: String]) -> Swarm.Service {
+        func service(_ id: String, _ name: String, _ mode: Swarm.ServiceMode, _ labels: [String: String])
+            -> Swarm.Service
+        {
             var spec = Swarm.ServiceSpec(
                 name: name, taskTemplate: Swarm.TaskSpec(containerSpec: Swarm.ContainerSpec(image: "i")))
             spec.mode = mode

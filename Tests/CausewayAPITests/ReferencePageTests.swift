@@ -28,7 +28,8 @@ import Testing
     @Test func `every test that the page names exists`() throws {
         let text = try String(contentsOf: Self.page, encoding: .utf8)
         var tests = ""
-        let files = FileManager.default.enumerator(at: Self.root.appending(path: "Tests"), includingPropertiesForKeys: nil)
+        let files = FileManager.default.enumerator(
+            at: Self.root.appending(path: "Tests"), includingPropertiesForKeys: nil)
         while let file = files?.nextObject() as? URL {
             guard file.pathExtension == "swift" else { continue }
             tests += try String(contentsOf: file, encoding: .utf8)

@@ -8,7 +8,8 @@ struct PullCredentialsTests {
     private let first = Swarm.PullCredentials(header: "Zmlyc3Q=")
     private let second = Swarm.PullCredentials(header: "c2Vjb25k")
 
-    @Test func `a task has its service's, and an update keeps them, changes them, or takes those before`() async throws {
+    @Test func `a task has its service's, and an update keeps them, changes them, or takes those before`() async throws
+    {
         let world = try await World.started()
         let service = try await world.manager.createService(spec("web"), credentials: first)
         try await world.settle()

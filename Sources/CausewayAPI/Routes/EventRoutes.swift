@@ -50,7 +50,9 @@ struct EventRoutes: Sendable {
                             if endsAll { group.cancelAll() }
                         }
                     }
-                    if let inOrder = await past?.inOrder(), inOrder.readableBytes > 0 { try await client.write(inOrder) }
+                    if let inOrder = await past?.inOrder(), inOrder.readableBytes > 0 {
+                        try await client.write(inOrder)
+                    }
                 }))
     }
 

@@ -47,13 +47,15 @@ package final class EngineServer: Sendable {
     /// `now`: The wall clock, for `until` of `/events`.
     package init(
         _ configuration: Configuration, control: any SwarmControl, membership: any SwarmMembership,
-        containers: any ContainerControl, logs: any TaskLogs, engine: EngineClient, logger: Logger, now: @escaping @Sendable () -> Timestamp
+        containers: any ContainerControl, logs: any TaskLogs, engine: EngineClient, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp
     ) {
         self.configuration = configuration
         self.engine = engine
         self.logger = logger
         let backends = Backends(
-            control: control, membership: membership, containers: containers, logs: logs, engine: engine, logger: logger)
+            control: control, membership: membership, containers: containers, logs: logs, engine: engine, logger: logger
+        )
         let files = HostsFiles(folder: configuration.hostsFolder)
         let facts = ContainerFacts(engine: engine)
         let events = NetworkEvents()

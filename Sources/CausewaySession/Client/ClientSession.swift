@@ -185,7 +185,7 @@ struct ClientSession: Sendable {
                     }
                     try Task.checkCancellation()
                     try await writer.write(.with { $0.id = question.id })
-                } catch where !Task.isCancelled {
+                } catch  where !Task.isCancelled {
                     try await writer.write(.with { ($0.id, $0.error) = (question.id, "\(error)") })
                 }
             }

@@ -143,7 +143,8 @@ final class SessionLine: Sendable {
     /// Returns at its end; throws what `take` threw, or why the node gives no more. `patience` ends the wait for a node
     /// that does not begin.
     func follow(
-        _ kind: String, _ body: Data, patience: @escaping @Sendable () async -> Void, _ take: @escaping AnswerStream.Take
+        _ kind: String, _ body: Data, patience: @escaping @Sendable () async -> Void,
+        _ take: @escaping AnswerStream.Take
     ) async throws {
         let id = numbers.take()
         let stream = AnswerStream(take)

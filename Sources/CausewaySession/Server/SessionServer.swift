@@ -92,7 +92,8 @@ package final class SessionServer: Sendable {
         }
         try await line.follow(
             kind, body,
-            patience: { [environment, configuration] in _ = await environment.sleep(configuration.answerPatience) }, take)
+            patience: { [environment, configuration] in _ = await environment.sleep(configuration.answerPatience) },
+            take)
     }
 
     /// Serves until the task is cancelled; throws when it cannot listen, or cannot get a certificate for itself.

@@ -11,7 +11,10 @@ extension Acceptance.InLab {
 
         @Test func `every task's lines come once, with its name and node, from every node`() async throws {
             try await lab.withService(
-                "lg-all", options: ["--log-opt", "labels=flavour", "--container-label", "flavour=sweet"],
+                "lg-all",
+                options: [
+                    "--log-driver", "json-file", "--log-opt", "labels=flavour", "--container-label", "flavour=sweet",
+                ],
                 command: [Images.test, "sh", "-c", Self.counter], replicas: 3
             ) { places in
                 #expect(Set(places.map(\.node)) == ["n1", "n2", "n3"])
@@ -36,7 +39,8 @@ extension Acceptance.InLab {
                 let whole = try await lab.manager("service", "logs", "--no-trunc", "--tail", "1", "lg-all")
                 #expect(places.allSatisfy { whole.all.contains("\($0.name).\($0.id)@\($0.node)") }, "\(whole.all)")
                 let details = try await lab.manager("service", "logs", "--details", "--tail", "1", "lg-all")
-                #expect(details.all.split(separator: "\n").allSatisfy { $0.contains("flavour=sweet") }, "\(details.all)")
+                #expect(
+                    details.all.split(separator: "\n").allSatisfy { $0.contains("flavour=sweet") }, "\(details.all)")
                 for place in places {
                     let one = try await lab.manager("service", "logs", "--timestamps", "--tail", "1", place.id)
                     let line = try #require(one.all.split(separator: "\n").first)
@@ -105,7 +109,8 @@ extension Acceptance.InLab {
                 let refused = try await lab.manager.attempt("service", "logs", "lg-tty")
                 #expect(refused.err.contains("tty service logs only supported with --raw"), "\(refused.all)")
                 try await eventually("three lines") {
-                    try await lab.manager("service", "logs", "--raw", "lg-tty").out == "tty\r\ntty\r\ntty\r\n" ? true : nil
+                    try await lab.manager("service", "logs", "--raw", "lg-tty").out == "tty\r\ntty\r\ntty\r\n"
+                        ? true : nil
                 }
             }
         }

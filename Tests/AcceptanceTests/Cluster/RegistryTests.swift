@@ -7,7 +7,9 @@ extension Acceptance.InLab {
         private static let engine = Docker(socket: Cluster.engineSocket)
         private static let onWorker = ["--constraint", "node.hostname==n2"]
 
-        @Test func `an image is pinned by its digest and pulled on the node with the service's credentials`() async throws {
+        @Test func `an image is pinned by its digest and pulled on the node with the service's credentials`()
+            async throws
+        {
             try await Registry.with {
                 try await Self.push(["app:1", "app:2"])
                 let refused = try await lab.manager.attempt(
@@ -48,7 +50,8 @@ extension Acceptance.InLab {
             }
         }
 
-        @Test func `credentials can be those of the specification before, and other sources are refused`() async throws {
+        @Test func `credentials can be those of the specification before, and other sources are refused`() async throws
+        {
             try await lab.withService("rg-from", command: [Images.test, "sleep", "1000"]) { _ in
                 let inspected = try await lab.manager("service", "inspect", "rg-from").out
                 struct Shown: Decodable {
