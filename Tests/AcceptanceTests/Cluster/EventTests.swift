@@ -5,21 +5,31 @@ extension Acceptance.InLab {
     /// `docker events` with what a swarm has to tell.
     @Suite(.serialized, .nodes(2)) struct Events {
         private struct Event: Decodable, CustomStringConvertible {
-            struct Actor: Decodable {
-                var ID: String
-                var Attributes: [String: String]
+            struct Subject: Decodable {
+                var attributes: [String: String]
+
+                enum CodingKeys: String, CodingKey { case attributes = "Attributes" }
             }
-            var `Type`: String
-            var Action: String
-            var Actor: Actor
+
+            var kind: String
+            var action: String
+            var subject: Subject
             var scope: String
             var timeNano: Int64
 
-            var name: String { Actor.Attributes["name"] ?? "" }
-            var description: String { "\(Type) \(Action) \(Actor.Attributes)" }
+            enum CodingKeys: String, CodingKey {
+                case kind = "Type"
+                case action = "Action"
+                case subject = "Actor"
+                case scope, timeNano
+            }
+
+            var name: String { subject.attributes["name"] ?? "" }
+            var image: String { subject.attributes["image"] ?? "" }
+            var description: String { "\(kind) \(action) \(subject.attributes)" }
 
             func says(_ attributes: [String: String]) -> Bool {
-                attributes.allSatisfy { Actor.Attributes[$0.key] == $0.value }
+                attributes.allSatisfy { subject.attributes[$0.key] == $0.value }
             }
         }
 
@@ -55,32 +65,34 @@ extension Acceptance.InLab {
 
             let all = try await Self.events(since, until)
             #expect(all.map(\.timeNano) == all.map(\.timeNano).sorted())
-            let service = all.filter { $0.Type == "service" }
-            #expect(service.first?.Action == "create" && service.allSatisfy { $0.name == "ev-web" }, "\(service)")
-            #expect(service.contains { $0.Action == "update" && $0.says(["replicas.old": "1", "replicas.new": "2"]) })
+            let service = all.filter { $0.kind == "service" }
+            #expect(service.first?.action == "create" && service.allSatisfy { $0.name == "ev-web" }, "\(service)")
+            #expect(service.contains { $0.action == "update" && $0.says(["replicas.old": "1", "replicas.new": "2"]) })
             #expect(service.contains { $0.says(["updatestate.new": "updating"]) }, "\(service)")
             #expect(service.contains { $0.says(["updatestate.old": "updating", "updatestate.new": "completed"]) })
-            #expect(service.last?.Action == "remove", "\(service)")
-            let network = all.filter { $0.Type == "network" && $0.scope == "swarm" }
-            #expect(network.first?.Action == "create" && network.last?.Action == "remove", "\(network)")
+            #expect(service.last?.action == "remove", "\(service)")
+            let network = all.filter { $0.kind == "network" && $0.scope == "swarm" }
+            #expect(network.first?.action == "create" && network.last?.action == "remove", "\(network)")
             #expect(network.allSatisfy { $0.name == "ev-net" })
-            let node = all.filter { $0.Type == "node" }
+            let node = all.filter { $0.kind == "node" }
             #expect(
                 node.contains { $0.says(["name": "n2", "availability.old": "active", "availability.new": "pause"]) })
             #expect(
                 node.contains { $0.says(["name": "n2", "availability.old": "pause", "availability.new": "active"]) })
 
-            for (filter, expected) in [
-                ("type=node", node), ("scope=swarm", all.filter { $0.scope == "swarm" }),
-                ("scope=local", all.filter { $0.scope == "local" }), ("node=n2", node.filter { $0.name == "n2" }),
-                ("event=remove", all.filter { $0.Action == "remove" }),
-                ("label=replicas.new=2", service.filter { $0.says(["replicas.new": "2"]) }),
-                ("network=ev-net", all.filter { $0.name == "ev-net" }),
+            let image = "\(Images.test):latest"
+            let chosen: [(String, (Event) -> Bool)] = [
+                ("type=node", { $0.kind == "node" }), ("scope=swarm", { $0.scope == "swarm" }),
+                ("scope=local", { $0.scope == "local" }), ("node=n2", { $0.name == "n2" }),
+                ("event=remove", { $0.action == "remove" }),
+                ("label=replicas.new=2", { $0.says(["replicas.new": "2"]) }),
+                ("network=ev-net", { $0.name == "ev-net" }),
                 // As in Docker, the containers too, whose names begin so.
-                ("service=ev-web", all.filter { $0.name.hasPrefix("ev-web") }),
-                ("container=ev-web.1", all.filter { $0.name.hasPrefix("ev-web.1") }),
-                ("image=\(Images.test):latest", all.filter { $0.Actor.Attributes["image"] == "\(Images.test):latest" }),
-            ] {
+                ("service=ev-web", { $0.name.hasPrefix("ev-web") }),
+                ("container=ev-web.1", { $0.name.hasPrefix("ev-web.1") }), ("image=\(image)", { $0.image == image }),
+            ]
+            for (filter, isChosen) in chosen {
+                let expected = all.filter(isChosen)
                 let found = try await Self.events(since, until, filter)
                 #expect(found.map(\.timeNano) == expected.map(\.timeNano), "\(filter): \(found)")
                 #expect(!found.isEmpty, "\(filter)")
