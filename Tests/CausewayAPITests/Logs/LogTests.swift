@@ -91,6 +91,36 @@ struct LogTests {
         }
     }
 
+    @Test func `a reader of logs that stops stops the engine`() async throws {
+        let size = 32 << 20
+        let sent = Mutex(0)
+        let text = "2026-01-02T03:04:05.000000006Z " + String(repeating: "x", count: 200) + "\n"
+        let frames = Array(repeating: LogFrame(stream: 1, line: ByteBuffer(string: text)).bytes, count: 200)
+        let block = frames.flatMap { Array($0.readableBytesView) }
+        let engine: FakeEngine.Script = { head, socket in
+            guard head.contains("/logs") else { return try OwnRoutesTests.engine(head, socket) }
+            try socket.send("HTTP/1.1 200 OK\r\n\r\n")
+            for _ in 0..<(size / block.count) {
+                try socket.send(block)
+                sent.withLock { $0 += block.count }
+            }
+            socket.hangUp()
+        }
+        try await House.with(script: engine) { house in
+            _ = await house.addRunningTask(state: .complete)
+            let client = try RawSocket.connect(house.socket)
+            try await blocking {
+                try client.send(
+                    "GET /services/web/logs?stdout=1&follow=1 HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+                _ = try client.receive(until: "\r\n\r\n")
+            }
+            // Time enough for a server without back-pressure to swallow all of it.
+            try await Task.sleep(for: .seconds(1))
+            #expect(sent.withLock { $0 } < 8 << 20)
+            client.hangUp()
+        }
+    }
+
     @Test func `what is missing is said in Docker's words`() {
         var line = LogFrame.failure(["node a is not available", "task t has not been scheduled"]).line
         let text = line.readString(length: line.readableBytes)
