@@ -65,6 +65,15 @@ need_firewalld() {
     need_packages firewalld=firewalld firewall-cmd=firewalld dbus-daemon=dbus-daemon
 }
 
+# A registry for the tests, which start one of their own on a machine of their own; its unit stays masked, as firewalld's.
+need_registry() {
+    local unit=/etc/systemd/system/docker-registry.service
+    is_present docker-registry || {
+        if [ ! -e "$unit" ] && [ ! -L "$unit" ]; then mkdir -p "${unit%/*}" && ln -s /dev/null "$unit"; fi
+    }
+    need_packages docker-registry=docker-registry
+}
+
 # What it takes to build, and what it takes to run.
 need_for_build() {
     need_packages "/usr/include/nftables/libnftables.h=libnftables-dev" "/usr/include/sqlite3.h=libsqlite3-dev" \

@@ -119,10 +119,11 @@ package final class EngineClient: Sendable {
     ///
     /// Ending the task that reads, or letting go of the stream, closes the connection.
     package func stream(
-        _ method: HTTPMethod = .GET, _ path: String, query: Query = [], body: ByteBuffer? = nil,
+        _ method: HTTPMethod = .GET, _ path: String, query: Query = [], headers: Query = [], body: ByteBuffer? = nil,
         contentType: String = "application/json"
     ) async throws(EngineError) -> EngineStream {
-        let request = try await request(method, path, query, body, contentType)
+        var request = try await request(method, path, query, body, contentType)
+        request.headers.add(contentsOf: headers)
         do {
             let response = try await streaming.execute(request, deadline: .distantFuture)
             let status = Int(response.status.code)

@@ -158,6 +158,8 @@ package struct ManagementRound: Sendable {
             do throws(SwarmError) {
                 service.spec = try ServiceValidator(store.view).update(service, to: previous)
                 service.previousSpec = nil
+                service.pullCredentials = service.previousPullCredentials
+                service.previousPullCredentials = nil
                 service.specVersion = store.version
             } catch {
                 // What it held once may be another service's by now, or gone.

@@ -37,12 +37,16 @@ package enum SwarmEvents {
         add(
             "image", before.spec.taskTemplate.containerSpec?.image ?? "",
             service.spec.taskTemplate.containerSpec?.image ?? "", to: &result)
-        add("updatestate", before.updateStatus?.state ?? "", service.updateStatus?.state ?? "", to: &result)
+        // A status that is taken away is no news: the next update is told when it begins.
+        if let state = service.updateStatus?.state {
+            add("updatestate", before.updateStatus?.state ?? "", state, to: &result)
+        }
         return result
     }
 
     private static func attributes(_ node: Swarm.Node, before: Swarm.Node?) -> [String: String] {
-        var result = ["name": node.description.hostname]
+        let name = node.spec.name.flatMap { $0.isEmpty ? nil : $0 } ?? node.description.hostname
+        var result = ["name": name]
         guard let before else { return result }
         add("state", before.state.rawValue, node.state.rawValue, to: &result)
         add("availability", before.spec.availability.rawValue, node.spec.availability.rawValue, to: &result)

@@ -9,7 +9,9 @@ extension SwarmManager {
 
     package func tasks() async throws(SwarmError) -> [Swarm.Task] { try view().tasks.sorted }
 
-    package func createService(_ spec: Swarm.ServiceSpec) async throws(SwarmError) -> Swarm.Service {
+    package func createService(
+        _ spec: Swarm.ServiceSpec, credentials: Swarm.PullCredentials? = nil
+    ) async throws(SwarmError) -> Swarm.Service {
         let id = environment.newID()
         try await checkHolders(of: spec)
         try await checkScopes(of: spec)
@@ -21,13 +23,15 @@ extension SwarmManager {
             let meta = Swarm.Meta(createdAt: transaction.now, updatedAt: transaction.now)
             var service = Swarm.Service(id: id, meta: meta, spec: complete)
             service.specVersion = transaction.version
+            service.pullCredentials = credentials
             try transaction.create(service)
             return try Self.service(id, transaction.view)
         }
     }
 
     package func updateService(
-        _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool
+        _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool,
+        credentials: Swarm.CredentialsChange = .keep
     ) async throws(SwarmError) -> Swarm.Service {
         if !rollback {
             try await checkHolders(of: spec)
@@ -46,6 +50,9 @@ extension SwarmManager {
                 wanted = previous
             }
             let complete = try validator.update(service, to: wanted)
+            let chosen = try Self.credentials(of: service, rollback ? .previous : credentials)
+            service.previousPullCredentials = service.pullCredentials
+            service.pullCredentials = chosen
             service.previousSpec = service.spec
             service.spec = complete
             service.specVersion = transaction.version
@@ -60,6 +67,20 @@ extension SwarmManager {
             }
             try transaction.update(service)
             return try Self.service(id, transaction.view)
+        }
+    }
+
+    private static func credentials(
+        of service: Swarm.Service, _ change: Swarm.CredentialsChange
+    ) throws(SwarmError) -> Swarm.PullCredentials? {
+        switch change {
+        case .set(let credentials): return credentials
+        case .keep: return service.pullCredentials
+        case .previous:
+            guard service.previousSpec != nil else {
+                throw SwarmError(.invalid, "service does not have a previous spec")
+            }
+            return service.previousPullCredentials
         }
     }
 

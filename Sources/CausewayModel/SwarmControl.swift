@@ -26,10 +26,14 @@ package protocol SwarmControl: Sendable {
 
     // MARK: services
     func services() async throws(SwarmError) -> [Swarm.Service]
-    func createService(_ spec: Swarm.ServiceSpec) async throws(SwarmError) -> Swarm.Service
-    /// `rollback`: puts the previous specification back, whatever `spec` says.
-    func updateService(_ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool)
-        async throws(SwarmError) -> Swarm.Service
+    func createService(
+        _ spec: Swarm.ServiceSpec, credentials: Swarm.PullCredentials?
+    ) async throws(SwarmError) -> Swarm.Service
+    /// `rollback`: puts the previous specification back, with its credentials, whatever `spec` and `credentials` say.
+    func updateService(
+        _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool,
+        credentials: Swarm.CredentialsChange
+    ) async throws(SwarmError) -> Swarm.Service
     func removeService(_ id: Swarm.ID) async throws(SwarmError)
 
     // MARK: tasks

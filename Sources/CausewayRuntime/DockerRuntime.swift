@@ -54,7 +54,7 @@ package final class DockerRuntime: ContainerRuntime {
         guard let spec = task.spec.containerSpec else {
             throw ContainerError(.refused, "task \(task.name) has no container specification")
         }
-        let image = try await images.locate(spec.image)
+        let image = try await images.locate(spec.image, credentials: task.pullCredentials)
         var body = try creation(of: task, spec, image: image)
         let given = try TaskDependencies.resolved(task, dependencies, nodeHostname: nodeHostname)
         body.host.mounts += dependencyFiles.mounts(of: given, task: task.id)

@@ -8,7 +8,7 @@ import Synchronization
 
 /// The engine's images: finds the one that a task asks for, and fetches it if it is not there.
 ///
-/// Tasks that wait for the same image share one pull.
+/// Tasks that wait for the same image with the same credentials share one pull.
 actor ImageStore {
     private struct Image: Decodable {
         var id: String
@@ -22,12 +22,17 @@ actor ImageStore {
         func has(_ digest: String) -> Bool { id == digest || (digests ?? []).contains { $0.hasSuffix("@\(digest)") } }
     }
 
+    private struct Pull: Hashable {
+        var name: String
+        var credentials: Swarm.PullCredentials?
+    }
+
     private let engine: EngineClient
     private let logger: Logger
     /// How long a pull may say nothing before it is given up: a registry may hang for ever.
     private let patience: Duration
     /// Who waits for the pull of an image, beside the one who pulls.
-    private var pulls: [String: [CheckedContinuation<Result<Void, ContainerError>, Never>]] = [:]
+    private var pulls: [Pull: [CheckedContinuation<Result<Void, ContainerError>, Never>]] = [:]
 
     init(engine: EngineClient, logger: Logger, patience: Duration = .seconds(300)) {
         self.engine = engine
@@ -38,9 +43,11 @@ actor ImageStore {
     /// Returns a name under which the engine has the image.
     ///
     /// Refuses with `No such image: NAME`, as Docker does.
-    func locate(_ name: String) async throws(ContainerError) -> String {
+    func locate(
+        _ name: String, credentials: Swarm.PullCredentials? = nil
+    ) async throws(ContainerError) -> String {
         if let local = try await find(name) { return local }
-        try await pull(ImageReference(name).pulled)
+        try await pull(Pull(name: ImageReference(name).pulled, credentials: credentials))
         guard let pulled = try await find(name) else { throw ContainerError(.refused, "No such image: \(name)") }
         return pulled
     }
@@ -63,30 +70,31 @@ actor ImageStore {
         }
     }
 
-    private func pull(_ name: String) async throws(ContainerError) {
-        guard pulls[name] == nil else {
-            return try await withCheckedContinuation { pulls[name]?.append($0) }.get()
+    private func pull(_ wanted: Pull) async throws(ContainerError) {
+        guard pulls[wanted] == nil else {
+            return try await withCheckedContinuation { pulls[wanted]?.append($0) }.get()
         }
-        pulls[name] = []
+        pulls[wanted] = []
         let result: Result<Void, ContainerError>
         do throws(ContainerError) {
-            try await fetch(name)
+            try await fetch(wanted)
             result = .success(())
         } catch {
             result = .failure(error)
         }
-        for waiting in pulls.removeValue(forKey: name) ?? [] { waiting.resume(returning: result) }
+        for waiting in pulls.removeValue(forKey: wanted) ?? [] { waiting.resume(returning: result) }
         try result.get()
     }
 
     /// A pull that the engine answered, well or not, is over; whether the image is there is for the caller to see.
-    private func fetch(_ name: String) async throws(ContainerError) {
+    private func fetch(_ wanted: Pull) async throws(ContainerError) {
+        let name = wanted.name
         logger.info("pulling \(name)")
         do {
             let lastWord = LastWord()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    try await self.follow(name, lastWord)
+                    try await self.follow(wanted, lastWord)
                 }
                 group.addTask { [patience] in
                     while true {
@@ -117,12 +125,14 @@ actor ImageStore {
         var description: String { "it has said nothing for \(patience)" }
     }
 
-    private nonisolated func follow(_ name: String, _ lastWord: LastWord) async throws {
-        let progress = try await engine.stream(.POST, "/images/create", query: [("fromImage", name)])
+    private nonisolated func follow(_ wanted: Pull, _ lastWord: LastWord) async throws {
+        let headers = wanted.credentials.map { [("X-Registry-Auth", $0.header)] } ?? []
+        let progress = try await engine.stream(
+            .POST, "/images/create", query: [("fromImage", wanted.name)], headers: headers)
         var lines = JSONLines<PullProgress>()
         for try await chunk in progress {
             lastWord.hear()
-            for step in lines.read(chunk) { log(step, of: name) }
+            for step in lines.read(chunk) { log(step, of: wanted.name) }
         }
     }
 

@@ -44,6 +44,7 @@ struct SwarmParts: Sendable {
     let door: ManagerDoor
     let inventories: Inventories
     let role: NodeRole
+    let logs: NodeLogs
 
     init(_ ground: Ground, _ settings: Settings) {
         let outside = Outside.environment(
@@ -54,9 +55,15 @@ struct SwarmParts: Sendable {
         let inventories = Inventories(
             manager: manager, door: door, nodeID: ground.nodeID,
             reader: InventoryReader(settings, hostname: settings.nodeName))
+        let ownLogs = EngineLogs(engine: ground.engine)
+        logs = NodeLogs(
+            nodeID: ground.nodeID, own: ownLogs,
+            stream: { try await door.stream(from: $0, kind: NodeLogs.kind, body: $1, $2) })
         role = NodeRole(
             manager: manager,
-            host: .init(nodeID: ground.nodeID, outside, answer: { try await inventories.answer($0) }),
+            host: .init(
+                nodeID: ground.nodeID, outside, answer: { try await inventories.answer($0) },
+                stream: { try await ownLogs.answer($0, $1, to: $2) }),
             folder: settings.stateDirectory, memory: settings.memoryDirectory, environment: session)
         (self.manager, self.door, self.inventories) = (manager, door, inventories)
     }
@@ -111,8 +118,8 @@ struct Doors: Sendable {
         surface.hostname = settings.hostname
         surface.hostsFolder = "\(settings.stateDirectory)/hosts"
         api = EngineServer(
-            surface, control: swarm.manager, membership: swarm.role, containers: swarm.manager, engine: ground.engine,
-            logger: .part("api"), now: { .now })
+            surface, control: swarm.manager, membership: swarm.role, containers: swarm.manager, logs: swarm.logs,
+            engine: ground.engine, logger: .part("api"), now: { .now })
         let counted = NodeMetrics(
             .init(
                 store: ground.store, storePath: settings.storePath, api: surface.stopwatch, engine: ground.engine,

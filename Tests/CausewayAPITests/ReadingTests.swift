@@ -77,8 +77,6 @@ import Testing
             while let frame = try reader.next() { seen.append(frame) }
         }
         #expect(seen == frames)
-        #expect(
-            frames[0].with(details: "k=v", afterTimestamp: false).line == ByteBuffer(string: "k=v a\n"))
 
         reader.add(ByteBuffer(bytes: [1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]))
         #expect(throws: LogFrameReader.Malformed.self) { try reader.next() }

@@ -24,7 +24,8 @@ import Testing
             let client = EngineClient(socketPath: "/nowhere")
             let second = EngineServer(
                 EngineServer.Configuration(socketPath: house.socket), control: house.control,
-                membership: house.control, containers: house.containers, engine: client,
+                membership: house.control, containers: house.containers, logs: EngineLogs(engine: client),
+                engine: client,
                 logger: Logger(label: "second"), now: { FakeControl.moment })
 
             let error = await #expect(throws: SocketFile.Refused.self) { try await second.run() }

@@ -23,7 +23,7 @@ struct BodySchema: Sendable {
         var isPresenceEnough = false
     }
 
-    private let fields: [String: Field]
+    let fields: [String: Field]
     /// Canonical names by their lower-case form.
     private let canonical: [String: String]
 

@@ -11,6 +11,7 @@ struct Backends: Sendable {
     var membership: any SwarmMembership
     /// For containers of users on networks of ours.
     var containers: any ContainerControl
+    var logs: any TaskLogs
     var engine: EngineClient
     var logger: Logger
 

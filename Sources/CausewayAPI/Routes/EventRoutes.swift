@@ -26,7 +26,10 @@ struct EventRoutes: Sendable {
         let translation = EventTranslation(backends: backends, networkEvents: networkEvents)
         return .answer(
             APIResponse(
-                body: .stream { writer in
+                body: .stream { client in
+                    // What has all happened is told in order, whoever kept it.
+                    let past = deadline == .zero ? PastEvents() : nil
+                    let writer = past.map { past in BodyWriter { await past.add($0) } } ?? client
                     try await withThrowingTaskGroup(of: Bool.self) { group in
                         group.addTask {
                             try await translation.pass(theirs, to: writer)
@@ -46,6 +49,9 @@ struct EventRoutes: Sendable {
                         while let endsAll = try await group.next() {
                             if endsAll { group.cancelAll() }
                         }
+                    }
+                    if let inOrder = await past?.inOrder(), inOrder.readableBytes > 0 {
+                        try await client.write(inOrder)
                     }
                 }))
     }
@@ -90,6 +96,28 @@ struct EventRoutes: Sendable {
                 try await group.waitForAll()
             }
         }
+    }
+}
+
+/// Events that have all happened: few, because nobody keeps many.
+private actor PastEvents {
+    private var bytes = ByteBuffer()
+
+    func add(_ lines: ByteBuffer) { bytes.writeImmutableBuffer(lines) }
+
+    /// By their time; those of one moment as they came.
+    func inOrder() -> ByteBuffer {
+        let lines = bytes.readableBytesView.split(separator: UInt8(ascii: "\n")).map { ByteBuffer($0) }
+        let timed = lines.enumerated().map { index, line in
+            let time: Int64 = JSONText(line)?.object?["timeNano"]?.value() ?? 0
+            return (time: time, index: index, line: line)
+        }
+        var ordered = ByteBuffer()
+        for one in timed.sorted(by: { ($0.time, $0.index) < ($1.time, $1.index) }) {
+            ordered.writeImmutableBuffer(one.line)
+            ordered.writeString("\n")
+        }
+        return ordered
     }
 }
 

@@ -10,18 +10,22 @@ struct NetworkFilters: Sendable {
             query, allowed: ["id", "name", "driver", "label", "scope", "type", "dangling"])
         dangling = try filters.flag("dangling")
         for type in filters["type"] where type != "custom" && type != "builtin" {
-            throw APIError(400, "Invalid filter 'type=\(type)'")
+            throw APIError(400, "invalid filter: 'type'='\(type)'")
         }
     }
 
     func contains(_ network: Swarm.Network, isInUse: Bool) -> Bool {
-        // Docker matches names and identifiers of networks anywhere in them.
-        filters.allows("id") { network.id.contains($0) }
-            && filters.allows("name") { network.spec.name.contains($0) }
+        // Docker takes names and identifiers of networks for regular expressions: `^web$` is one network.
+        filters.allows("id") { Self.matches($0, network.id) }
+            && filters.allows("name") { Self.matches($0, network.spec.name) }
             && filters.allows("driver") { $0 == "overlay" }
-            && filters.allows("scope") { $0 == "swarm" || $0 == "global" }
+            && filters.allows("scope") { $0 == "swarm" }
             && filters.allows("type") { $0 == "custom" }
             && filters.allows(labels: network.spec.labels)
             && (dangling == nil || dangling == !isInUse)
+    }
+
+    private static func matches(_ wanted: String, _ text: String) -> Bool {
+        text == wanted || NamePattern(wanted)?.isFound(in: text) ?? false
     }
 }

@@ -16,14 +16,16 @@ struct NodeRoutes: Sendable {
     private func list(_ request: APIRequest) async throws(APIError) -> APIReply {
         let filters = try Filters(
             request.query, allowed: ["id", "name", "label", "node.label", "role", "membership"])
+        try filters.check("role", isOneOf: ["worker", "manager"])
+        try filters.check("membership", isOneOf: ["pending", "accepted"])
         let cluster = try await backends.cluster()
         let nodes = try await backends.nodes().filter { node in
             filters.allows("id") { node.id.hasPrefix($0) }
                 && filters.allows("name") { node.description.hostname.hasPrefix($0) }
-                && filters.allows("label", labels: node.description.engineLabels)
-                && filters.allows("node.label", labels: node.spec.labels)
-                && filters.allows("role") { node.spec.role.rawValue == $0 }
-                && filters.allows("membership") { $0 == "accepted" }
+                && filters.allows("label", swarmLabels: node.description.engineLabels)
+                && filters.allows("node.label", swarmLabels: node.spec.labels)
+                && filters.allows("role", word: node.spec.role.rawValue)
+                && filters.allows("membership", word: "accepted")
         }
         return try .json(nodes.sorted { $0.id < $1.id }.map { Engine.Node($0, cluster: cluster) })
     }

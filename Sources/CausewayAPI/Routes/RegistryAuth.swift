@@ -1,16 +1,24 @@
+import CausewayModel
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 
 /// What a client sends in `X-Registry-Auth`: URL-safe base64 of JSON; `{}` says nothing.
 enum RegistryAuth {
-    /// Refuses credentials that the tasks would need and would not get.
-    static func refuse(_ headers: HTTPHeaders) throws(APIError) {
-        guard let text = headers.first(name: "x-registry-auth"), holdsCredentials(text) else { return }
-        throw APIError(
-            501,
-            "X-Registry-Auth (--with-registry-auth) is not supported by Causeway yet: pull the image on the node, and "
-                + "leave the flag out")
+    /// What a client gives; outside `nil` when it says nothing, inside when it says that there are none.
+    static func credentials(_ headers: HTTPHeaders) -> Swarm.PullCredentials?? {
+        guard let text = headers.first(name: "x-registry-auth"), !text.isEmpty else { return nil }
+        return .some(holdsCredentials(text) ? Swarm.PullCredentials(header: text) : nil)
+    }
+
+    /// What becomes of a service's credentials; `source`: `registryAuthFrom` of an update, for who gives none.
+    static func change(_ headers: HTTPHeaders, from source: String) throws(APIError) -> Swarm.CredentialsChange {
+        if let given = credentials(headers) { return .set(given) }
+        switch source {
+        case "", "spec": return .keep
+        case "previous-spec": return .previous
+        default: throw APIError(400, "unsupported registryAuthFrom value")
+        }
     }
 
     /// Whether there is more than a server's address.

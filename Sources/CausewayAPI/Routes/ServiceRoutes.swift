@@ -29,7 +29,7 @@ struct ServiceRoutes: Sendable {
         let found = try await backends.services().filter { service in
             filters.allows("id") { service.id.hasPrefix($0) }
                 && filters.allows("name") { service.spec.name.hasPrefix($0) }
-                && filters.allows(labels: service.spec.labels)
+                && filters.allows(swarmLabels: service.spec.labels)
                 && filters.allows("mode") { service.spec.mode.word == $0 }
                 && filters.allows("runtime") { $0 == "container" }
         }
@@ -52,8 +52,9 @@ struct ServiceRoutes: Sendable {
     private func create(_ request: APIRequest) async throws(APIError) -> APIReply {
         let spec = try await specification(request)
         try await backends.requireManager()
+        let credentials = RegistryAuth.credentials(request.headers) ?? nil
         let service = try await asking { () async throws(SwarmError) in
-            try await backends.control.createService(spec)
+            try await backends.control.createService(spec, credentials: credentials)
         }
         return try .json(Engine.Created(id: service.id), status: 201)
     }
@@ -65,11 +66,12 @@ struct ServiceRoutes: Sendable {
         guard ["", "none", "previous"].contains(rollback) else {
             throw APIError(400, "unrecognized rollback option \(rollback): it must be previous or none")
         }
+        let credentials = try RegistryAuth.change(request.headers, from: request.query["registryAuthFrom"] ?? "")
         // The body of a rollback is the current specification; the previous one is put back whatever it says.
         let spec = rollback == "previous" ? service.spec : try await specification(request)
         _ = try await asking { () async throws(SwarmError) in
             try await backends.control.updateService(
-                service.id, spec, version: version, rollback: rollback == "previous")
+                service.id, spec, version: version, rollback: rollback == "previous", credentials: credentials)
         }
         return try .json(Engine.Warnings())
     }
@@ -77,7 +79,6 @@ struct ServiceRoutes: Sendable {
     private func specification(_ request: APIRequest) async throws(APIError) -> Swarm.ServiceSpec {
         let body = try await request.body(.service)
         try Self.checkTemplate(body)
-        try RegistryAuth.refuse(request.headers)
         return ServiceDefaults.filled(try JSON.model(body))
     }
 

@@ -33,7 +33,8 @@ struct TaskRoutes: Sendable {
 struct TaskSelection: Sendable {
     private let filters: Filters
     private let states: [Swarm.Task.State]
-    private let upToDate: Bool?
+    /// Whether only those count that are what their service wants now: asked for by any value, as in Docker.
+    private let wantsUpToDate: Bool
     private let services: [Swarm.ID: Swarm.Service]
 
     /// Resolves names of services and nodes; an unknown one is refused.
@@ -52,7 +53,7 @@ struct TaskSelection: Sendable {
     init(resolved filters: Filters, services: [Swarm.Service]) throws(APIError) {
         self.filters = filters
         self.services = Dictionary(services.map { ($0.id, $0) }) { first, _ in first }
-        upToDate = try filters.flag("_up-to-date")
+        wantsUpToDate = !filters["_up-to-date"].isEmpty
         var states: [Swarm.Task.State] = []
         for word in filters["desired-state"] where !word.isEmpty {
             guard let state = Swarm.Task.State(word.lowercased()) else {
@@ -66,12 +67,12 @@ struct TaskSelection: Sendable {
     func contains(_ task: Swarm.Task) -> Bool {
         filters.allows("id") { task.id.hasPrefix($0) }
             && filters.allows("name") { task.name.hasPrefix($0) }
-            && filters.allows(labels: task.serviceLabels)
+            && filters.allows(swarmLabels: task.serviceLabels)
             && filters.allows("service") { task.serviceID == $0 }
             && filters.allows("node") { task.nodeID == $0 }
-            && filters.allows("runtime") { $0 == "container" }
+            && filters.allows("runtime") { $0 == "container" || $0.isEmpty }
             && (states.isEmpty || states.contains(task.shownDesiredState))
-            && (upToDate == nil || upToDate == isUpToDate(task))
+            && (!wantsUpToDate || isUpToDate(task))
     }
 
     /// Whether the task is what its service's specification says now.

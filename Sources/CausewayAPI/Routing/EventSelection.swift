@@ -6,10 +6,11 @@ struct EventSelection: Sendable {
     let until: Timestamp?
     private let filters: Filters
 
-    private static let keys: Set<String> = [
-        "type", "event", "scope", "service", "node", "network", "secret", "config", "container", "image", "label",
-        "daemon", "volume", "plugin",
+    /// Filters that name an object by its identifier, its name, or the beginning of either.
+    private static let objects = [
+        "service", "node", "network", "secret", "config", "container", "daemon", "volume", "plugin",
     ]
+    private static let keys = Set(objects + ["type", "event", "scope", "image", "label"])
 
     init(_ query: Query) throws(APIError) {
         filters = try Filters(query, allowed: Self.keys)
@@ -35,15 +36,15 @@ struct EventSelection: Sendable {
             && contains("network", event.action, event.networkID, event.attributes)
     }
 
+    /// By moby's rule (`daemon/events/filter.go`): an object's filter looks at identifier and name of every event, whatever
+    /// its type, so that `service=web` has the containers `web.1.…` too.
     private func contains(_ type: String, _ action: String, _ id: String, _ attributes: [String: String]) -> Bool {
-        let other = ["container", "image", "daemon", "volume", "plugin"]
+        let name = attributes["name"] ?? ""
         return filters.allows("type") { $0 == type }
             && filters.allows("event") { $0 == action }
             && filters.allows(labels: attributes)
-            && other.allSatisfy { filters[$0].isEmpty }
-            && ["service", "node", "network", "secret", "config"].allSatisfy { key in
-                filters.allows(key) { key == type && (id.hasPrefix($0) || attributes["name"] == $0) }
-            }
+            && filters.allows("image") { $0 == id || $0 == attributes["image"] }
+            && Self.objects.allSatisfy { key in filters.allows(key) { id.hasPrefix($0) || name.hasPrefix($0) } }
     }
 
     /// Reads `SECONDS[.NANOSECONDS]` or RFC 3339.

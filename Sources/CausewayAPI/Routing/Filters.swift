@@ -41,6 +41,28 @@ struct Filters: Sendable {
         }
     }
 
+    /// The same as Docker's swarm has it: a label with nothing behind its `=` may have any value.
+    func allows(_ key: String = "label", swarmLabels labels: [String: String]) -> Bool {
+        self[key].allSatisfy { wanted in
+            let parts = wanted.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let value = labels[String(parts[0])] else { return false }
+            return parts.count == 1 || parts[1].isEmpty || value == parts[1]
+        }
+    }
+
+    /// Refuses, in Docker's words, a value that is none of these in any case; an empty one says nothing.
+    func check(_ key: String, isOneOf known: [String]) throws(APIError) {
+        for value in self[key] where !value.isEmpty && !known.contains(value.lowercased()) {
+            throw APIError(400, "Invalid \(key) filter: '\(value)'")
+        }
+    }
+
+    /// Whether one of the key's values is this one, in any case, or there is none.
+    func allows(_ key: String, word: String) -> Bool {
+        let wanted = self[key].filter { !$0.isEmpty }
+        return wanted.isEmpty || wanted.contains { $0.lowercased() == word }
+    }
+
     /// The one boolean of a key, if it is given.
     func flag(_ key: String) throws(APIError) -> Bool? {
         let wanted = Set(self[key].map { $0.lowercased() })

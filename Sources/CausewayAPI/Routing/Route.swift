@@ -71,6 +71,9 @@ struct RouteTable: Sendable {
     /// Calls below these are ours, so that what we do not know does not exist.
     private static let ownPrefixes: Set<String> = ["swarm", "services", "tasks", "nodes", "secrets", "configs"]
 
+    /// `GET /services`, … of each.
+    var calls: [String] { routes.values.joined().map { "\($0.method) \($0.path)" } }
+
     init(_ routes: [Route]) { self.routes = Dictionary(grouping: routes, by: \.method) }
 
     func match(_ method: String, _ path: [String]) -> Match {

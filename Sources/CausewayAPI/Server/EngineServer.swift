@@ -47,14 +47,15 @@ package final class EngineServer: Sendable {
     /// `now`: The wall clock, for `until` of `/events`.
     package init(
         _ configuration: Configuration, control: any SwarmControl, membership: any SwarmMembership,
-        containers: any ContainerControl,
-        engine: EngineClient, logger: Logger, now: @escaping @Sendable () -> Timestamp
+        containers: any ContainerControl, logs: any TaskLogs, engine: EngineClient, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp
     ) {
         self.configuration = configuration
         self.engine = engine
         self.logger = logger
         let backends = Backends(
-            control: control, membership: membership, containers: containers, engine: engine, logger: logger)
+            control: control, membership: membership, containers: containers, logs: logs, engine: engine, logger: logger
+        )
         let files = HostsFiles(folder: configuration.hostsFolder)
         let facts = ContainerFacts(engine: engine)
         let events = NetworkEvents()
@@ -75,6 +76,9 @@ package final class EngineServer: Sendable {
             + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes
         routes = RouteTable(all.map { $0.measured(by: configuration.stopwatch) })
     }
+
+    /// What is answered here and not by Docker Engine: `GET /services`, ….
+    package var calls: [String] { routes.calls }
 
     /// Serves until the task is cancelled or ``shutdown()`` is called; then every connection is closed.
     ///

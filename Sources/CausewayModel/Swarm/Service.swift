@@ -9,6 +9,9 @@ extension Swarm {
         package var specVersion: Version
         package var endpoint: Endpoint
         package var updateStatus: UpdateStatus?
+        /// For pulling the image of the specification, and of the previous one.
+        package var pullCredentials: PullCredentials?
+        package var previousPullCredentials: PullCredentials?
         /// Of jobs only.
         package var jobStatus: JobStatus?
         /// Set once the user has removed the service; its tasks leave, then it does.

@@ -24,6 +24,8 @@ extension Swarm {
         package var ports: [PortConfig]
         /// The task is to stop, and its node is not yet told: others may still send it new connections.
         package var departure: Departure?
+        /// For pulling its image: its service's, when the task was made.
+        package var pullCredentials: PullCredentials?
         /// Which generic resources of its node it was given.
         package var genericResources: [GenericResource]?
         /// Why its node has to give it up: it ends as rejected, whatever its node says of its end.
@@ -42,6 +44,7 @@ extension Swarm {
             serviceName = service.spec.name
             serviceLabels = service.spec.labels
             spec = service.spec.taskTemplate
+            pullCredentials = service.pullCredentials
             specVersion = service.specVersion
             self.slot = slot
             jobIteration = service.jobStatus?.iteration

@@ -23,6 +23,8 @@ struct ClientSession: Sendable {
     static let missedHeartbeats = 3
     /// An answer is sent in parts of this size.
     static let part = 1 << 20
+    /// A stream goes in parts of this size: small, because there may be many.
+    static let streamPart = 64 << 10
 
     let remote: RemoteManager
     let address: ManagerAddress
@@ -104,17 +106,29 @@ struct ClientSession: Sendable {
                     }
                 }
             }
-            group.addTask {
-                for await question in questions {
-                    let root = await remote.credentials.root
-                    for part in await answer(question, client) { try await writer.write(.with { $0.answer = part }) }
-                    guard await remote.credentials.root == root else {
-                        throw Lost("the cluster has a new root certificate: coming back with a certificate of it")
-                    }
-                }
-            }
+            group.addTask { try await answer(questions, writer, client) }
             defer { group.cancelAll() }
             try await group.next()
+        }
+    }
+
+    /// Answers one question after the other; streams are delivered beside them.
+    private func answer(
+        _ questions: AsyncStream<Causeway_Session_V1_Request>, _ writer: RPCWriter<FromNode>, _ client: Client
+    ) async throws {
+        try await withThrowingDiscardingTaskGroup { deliveries in
+            for await question in questions {
+                guard !question.streams else {
+                    deliveries.addTask { await deliver(question, client) }
+                    continue
+                }
+                let root = await remote.credentials.root
+                for part in await answer(question, client) { try await writer.write(.with { $0.answer = part }) }
+                guard await remote.credentials.root == root else {
+                    throw Lost("the cluster has a new root certificate: coming back with a certificate of it")
+                }
+            }
+            deliveries.cancelAll()
         }
     }
 
@@ -151,6 +165,33 @@ struct ClientSession: Sendable {
                     $0.error = "\(error)"
                 }
             ]
+        }
+    }
+
+    /// Gives what is asked for, part by part, in a call of its own; ends with it, or when nobody wants more.
+    private func deliver(_ question: Causeway_Session_V1_Request, _ client: Client) async {
+        do {
+            _ = try await Dispatcher(wrapping: client).deliver(options: ManagerConnection.options) { writer in
+                // Says whose it is before there is anything to say.
+                try await writer.write(.with { ($0.id, $0.more) = (question.id, true) })
+                do {
+                    try await remote.node.stream(question.kind, question.body) { bytes in
+                        var rest = bytes[...]
+                        while !rest.isEmpty {
+                            let part = Data(rest.prefix(Self.streamPart))
+                            try await writer.write(.with { ($0.id, $0.body, $0.more) = (question.id, part, true) })
+                            rest = rest.dropFirst(Self.streamPart)
+                        }
+                    }
+                    try Task.checkCancellation()
+                    try await writer.write(.with { $0.id = question.id })
+                } catch  where !Task.isCancelled {
+                    try await writer.write(.with { ($0.id, $0.error) = (question.id, "\(error)") })
+                }
+            }
+        } catch {
+            environment.logger.debug(
+                "a stream has ended early", metadata: ["kind": "\(question.kind)", "reason": "\(error)"])
         }
     }
 

@@ -21,17 +21,28 @@ package actor RemoteManager: AssignmentSource {
         package var hello: @Sendable () async -> NodeHello
         /// Answers what a manager asks of the node.
         package var answer: @Sendable (_ kind: String, _ body: Data) async throws -> Data
+        /// Gives a manager what it asks for in parts; a write returns when there is room for more.
+        package var stream: Stream
+
+        package typealias Stream =
+            @Sendable (
+                _ kind: String, _ body: Data, _ write: @escaping @Sendable (Data) async throws -> Void
+            ) async throws -> Void
 
         package init(
             folder: String, memory: String? = nil, hello: @escaping @Sendable () async -> NodeHello,
             answer: @escaping @Sendable (_ kind: String, _ body: Data) async throws -> Data = { kind, _ in
                 throw SwarmError(.unsupported, "this node answers no question of kind \"\(kind)\"")
+            },
+            stream: @escaping Stream = { kind, _, _ in
+                throw SwarmError(.unsupported, "this node streams nothing of kind \"\(kind)\"")
             }
         ) {
             self.folder = folder
             self.memory = memory
             self.hello = hello
             self.answer = answer
+            self.stream = stream
         }
     }
 

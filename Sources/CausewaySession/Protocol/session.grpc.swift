@@ -634,11 +634,25 @@ internal enum Causeway_Session_V1_Dispatcher: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "Deliver" metadata.
+        internal enum Deliver: Sendable {
+            /// Request type for "Deliver".
+            internal typealias Input = Causeway_Session_V1_Answer
+            /// Response type for "Deliver".
+            internal typealias Output = Causeway_Session_V1_Delivered
+            /// Descriptor for "Deliver".
+            internal static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "causeway.session.v1.Dispatcher"),
+                method: "Deliver",
+                type: .clientStreaming
+            )
+        }
         /// Descriptors for all methods in the "causeway.session.v1.Dispatcher" service.
         internal static let descriptors: [GRPCCore.MethodDescriptor] = [
             Session.descriptor,
             Leave.descriptor,
-            Ask.descriptor
+            Ask.descriptor,
+            Deliver.descriptor
         ]
     }
 }
@@ -722,6 +736,24 @@ extension Causeway_Session_V1_Dispatcher {
             request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Question>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Reply>
+
+        /// Handle the "Deliver" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Causeway_Session_V1_Answer` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Causeway_Session_V1_Delivered` messages.
+        func deliver(
+            request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Delivered>
     }
 
     /// Service protocol for the "causeway.session.v1.Dispatcher" service.
@@ -789,6 +821,24 @@ extension Causeway_Session_V1_Dispatcher {
             request: GRPCCore.ServerRequest<Causeway_Session_V1_Question>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Causeway_Session_V1_Reply>
+
+        /// Handle the "Deliver" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Causeway_Session_V1_Answer` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Causeway_Session_V1_Delivered` message.
+        func deliver(
+            request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Causeway_Session_V1_Delivered>
     }
 
     /// Simple service protocol for the "causeway.session.v1.Dispatcher" service.
@@ -855,6 +905,24 @@ extension Causeway_Session_V1_Dispatcher {
             request: Causeway_Session_V1_Question,
             context: GRPCCore.ServerContext
         ) async throws -> Causeway_Session_V1_Reply
+
+        /// Handle the "Deliver" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        ///
+        /// - Parameters:
+        ///   - request: A stream of `Causeway_Session_V1_Answer` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Causeway_Session_V1_Delivered` to respond with.
+        func deliver(
+            request: GRPCCore.RPCAsyncSequence<Causeway_Session_V1_Answer, any Swift.Error>,
+            context: GRPCCore.ServerContext
+        ) async throws -> Causeway_Session_V1_Delivered
     }
 }
 
@@ -895,6 +963,17 @@ extension Causeway_Session_V1_Dispatcher.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: Causeway_Session_V1_Dispatcher.Method.Deliver.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Causeway_Session_V1_Answer>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Causeway_Session_V1_Delivered>(),
+            handler: { request, context in
+                try await self.deliver(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -918,6 +997,17 @@ extension Causeway_Session_V1_Dispatcher.ServiceProtocol {
     ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Reply> {
         let response = try await self.ask(
             request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    internal func deliver(
+        request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Delivered> {
+        let response = try await self.deliver(
+            request: request,
             context: context
         )
         return GRPCCore.StreamingServerResponse(single: response)
@@ -964,6 +1054,19 @@ extension Causeway_Session_V1_Dispatcher.SimpleServiceProtocol {
         return GRPCCore.ServerResponse<Causeway_Session_V1_Reply>(
             message: try await self.ask(
                 request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    internal func deliver(
+        request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Causeway_Session_V1_Delivered> {
+        return GRPCCore.ServerResponse<Causeway_Session_V1_Delivered>(
+            message: try await self.deliver(
+                request: request.messages,
                 context: context
             ),
             metadata: [:]
@@ -1051,6 +1154,29 @@ extension Causeway_Session_V1_Dispatcher {
             deserializer: some GRPCCore.MessageDeserializer<Causeway_Session_V1_Reply>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Reply>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Deliver" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `Causeway_Session_V1_Answer` messages.
+        ///   - serializer: A serializer for `Causeway_Session_V1_Answer` messages.
+        ///   - deserializer: A deserializer for `Causeway_Session_V1_Delivered` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func deliver<Result>(
+            request: GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>,
+            serializer: some GRPCCore.MessageSerializer<Causeway_Session_V1_Answer>,
+            deserializer: some GRPCCore.MessageDeserializer<Causeway_Session_V1_Delivered>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -1173,6 +1299,40 @@ extension Causeway_Session_V1_Dispatcher {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Deliver" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `Causeway_Session_V1_Answer` messages.
+        ///   - serializer: A serializer for `Causeway_Session_V1_Answer` messages.
+        ///   - deserializer: A deserializer for `Causeway_Session_V1_Delivered` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        internal func deliver<Result>(
+            request: GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>,
+            serializer: some GRPCCore.MessageSerializer<Causeway_Session_V1_Answer>,
+            deserializer: some GRPCCore.MessageDeserializer<Causeway_Session_V1_Delivered>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.clientStreaming(
+                request: request,
+                descriptor: Causeway_Session_V1_Dispatcher.Method.Deliver.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -1259,6 +1419,35 @@ extension Causeway_Session_V1_Dispatcher.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Causeway_Session_V1_Question>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Causeway_Session_V1_Reply>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Deliver" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+    ///
+    /// - Parameters:
+    ///   - request: A streaming request producing `Causeway_Session_V1_Answer` messages.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func deliver<Result>(
+        request: GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.deliver(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Causeway_Session_V1_Answer>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Causeway_Session_V1_Delivered>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1360,6 +1549,40 @@ extension Causeway_Session_V1_Dispatcher.ClientProtocol {
             metadata: metadata
         )
         return try await self.ask(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Deliver" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+    ///
+    /// - Parameters:
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - producer: A closure producing request messages to send to the server. Returning
+    ///       from the closure closes the request stream.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    internal func deliver<Result>(
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<Causeway_Session_V1_Answer>) async throws -> Void,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>(
+            metadata: metadata,
+            producer: producer
+        )
+        return try await self.deliver(
             request: request,
             options: options,
             onResponse: handleResponse

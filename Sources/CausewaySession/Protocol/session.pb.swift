@@ -394,6 +394,9 @@ nonisolated struct Causeway_Session_V1_Request: Sendable {
 
   var body: Data = Data()
 
+  /// The answer is to be delivered in a call of its own, and may have no end.
+  var streams: Bool = false
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -413,6 +416,17 @@ nonisolated struct Causeway_Session_V1_Answer: Sendable {
 
   /// Not empty: why there is no answer.
   var error: String = String()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Ends a stream: all of it was taken, or nobody wants it any more.
+nonisolated struct Causeway_Session_V1_Delivered: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1099,7 +1113,7 @@ nonisolated extension Causeway_Session_V1_Managers: SwiftProtobuf.Message, Swift
 
 nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Request"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}kind\0\u{1}body\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}kind\0\u{1}body\0\u{1}streams\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1110,6 +1124,7 @@ nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftP
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.kind) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.body) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.streams) }()
       default: break
       }
     }
@@ -1125,6 +1140,9 @@ nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftP
     if !self.body.isEmpty {
       try visitor.visitSingularBytesField(value: self.body, fieldNumber: 3)
     }
+    if self.streams != false {
+      try visitor.visitSingularBoolField(value: self.streams, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1132,6 +1150,7 @@ nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftP
     if lhs.id != rhs.id {return false}
     if lhs.kind != rhs.kind {return false}
     if lhs.body != rhs.body {return false}
+    if lhs.streams != rhs.streams {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1177,6 +1196,25 @@ nonisolated extension Causeway_Session_V1_Answer: SwiftProtobuf.Message, SwiftPr
     if lhs.body != rhs.body {return false}
     if lhs.more != rhs.more {return false}
     if lhs.error != rhs.error {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Causeway_Session_V1_Delivered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Delivered"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Causeway_Session_V1_Delivered, rhs: Causeway_Session_V1_Delivered) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -51,12 +51,54 @@ struct DispatcherService: Causeway_Session_V1_Dispatcher.SimpleServiceProtocol {
         }
     }
 
+    /// Hands each part to who has asked for it; the next is read when it was taken.
+    func deliver(
+        request: RPCAsyncSequence<Causeway_Session_V1_Answer, any Error>, context: ServerContext
+    ) async throws -> Causeway_Session_V1_Delivered {
+        let member = try door.member(context)
+        let (begun, begin) = AsyncStream.makeStream(of: AnswerStream.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var stream: AnswerStream?
+                do {
+                    for try await part in request {
+                        if stream == nil {
+                            guard let found = lines.line(to: member.nodeID)?.beginStream(part.id) else { return }
+                            begin.yield(found)
+                            stream = found
+                        }
+                        guard part.error.isEmpty else { throw SwarmError(.internal, part.error) }
+                        if !part.body.isEmpty { try await stream?.take(part.body) }
+                        if !part.more { stream?.end(.success(())) }
+                    }
+                    // Without effect behind a last part.
+                    throw RPCError(code: .aborted, message: "it broke off")
+                } catch let error as RPCError {
+                    let why = "the stream of node \(member.nodeID) is lost: \(error.message)"
+                    stream?.end(.failure(SwarmError(.unavailable, why)))
+                } catch {
+                    stream?.end(.failure(error))
+                }
+            }
+            group.addTask {
+                // Who has asked may go while there is nothing to take.
+                for await stream in begun {
+                    for await _ in stream.closing {}
+                    return
+                }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        return Causeway_Session_V1_Delivered()
+    }
+
     func session(
         request: RPCAsyncSequence<FromNode, any Error>, response: RPCWriter<ToNode>, context: ServerContext
     ) async throws {
         let member = try door.member(context)
         let line = SessionLine(
-            peer: SessionPeer(nodeID: member.nodeID, role: member.role), root: member.root)
+            peer: SessionPeer(nodeID: member.nodeID, role: member.role), root: member.root, numbers: lines.numbers)
         let session = ServerSession(service: self, member: member, line: line, context: context, writer: response)
         defer {
             line.end()

@@ -16,10 +16,10 @@ final class SessionLine: Sendable {
         var newest: NodeAssignment?
         var sent: NodeAssignment?
         var isWholeWanted = false
-        var nextRequest: UInt64 = 1
         var requests: [Causeway_Session_V1_Request] = []
         var isOver = false
         var pending: [UInt64: Pending] = [:]
+        var streams: [UInt64: AnswerStream] = [:]
     }
 
     private struct Pending {
@@ -36,11 +36,13 @@ final class SessionLine: Sendable {
     /// Carries no meaning but "look again".
     let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
+    private let numbers: RequestNumbers
     private let state = Mutex(State())
 
-    init(peer: SessionPeer, root: String = "") {
+    init(peer: SessionPeer, root: String = "", numbers: RequestNumbers = RequestNumbers()) {
         self.peer = peer
         self.root = root
+        self.numbers = numbers
         (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -95,10 +97,7 @@ final class SessionLine: Sendable {
     // MARK: Questions to the node
 
     func ask(_ kind: String, _ body: Data) async -> Result<Data, SwarmError> {
-        let id = state.withLock { state in
-            defer { state.nextRequest += 1 }
-            return state.nextRequest
-        }
+        let id = numbers.take()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOpen = state.withLock { state in
@@ -137,15 +136,64 @@ final class SessionLine: Sendable {
         }
     }
 
+    // MARK: Streams from the node
+
+    /// Asks for something that comes in parts, and hands each to `take` when the one before was taken.
+    ///
+    /// Returns at its end; throws what `take` threw, or why the node gives no more. `patience` ends the wait for a node
+    /// that does not begin.
+    func follow(
+        _ kind: String, _ body: Data, patience: @escaping @Sendable () async -> Void,
+        _ take: @escaping AnswerStream.Take
+    ) async throws {
+        let id = numbers.take()
+        let stream = AnswerStream(take)
+        let isOpen = state.withLock { state in
+            guard !state.isOver else { return false }
+            state.streams[id] = stream
+            state.requests.append(
+                .with {
+                    $0.id = id
+                    $0.kind = kind
+                    $0.body = body
+                    $0.streams = true
+                })
+            return true
+        }
+        guard isOpen else { throw gone }
+        defer { state.withLock { _ = $0.streams.removeValue(forKey: id) } }
+        wake.yield()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [peer] in
+                await patience()
+                guard !Task.isCancelled, !stream.hasBegun else { return }
+                let why = "node \(peer.nodeID) has not begun to answer \"\(kind)\" in time"
+                stream.end(.failure(SwarmError(.unavailable, why)))
+            }
+            defer { group.cancelAll() }
+            try await stream.outcome()
+        }
+    }
+
+    /// The stream that a call of the node is to deliver; `nil` when nobody has asked for it, or does any more.
+    func beginStream(_ id: UInt64) -> AnswerStream? {
+        guard let stream = state.withLock({ $0.streams[id] }), stream.begin() else { return nil }
+        return stream
+    }
+
     /// Nothing goes out any more, and nobody waits for an answer.
     func end() {
         wake.finish()
-        let pending = state.withLock { state in
-            defer { state.pending = [:] }
+        let (pending, streams) = state.withLock { state in
+            defer {
+                state.pending = [:]
+                state.streams = [:]
+            }
             state.isOver = true
-            return state.pending.values
+            return (state.pending.values, state.streams.values)
         }
         for one in pending { one.continuation.resume(returning: .failure(gone)) }
+        for one in streams { one.end(.failure(gone)) }
     }
 
     private func settle(_ id: UInt64, _ failure: Result<Data, SwarmError>?) {
@@ -158,6 +206,9 @@ final class SessionLine: Sendable {
 
 /// The sessions that are open, and until when each node's newest certificate holds.
 final class SessionLines: Sendable {
+    /// Of all sessions' questions.
+    let numbers = RequestNumbers()
+
     private struct State {
         var lines: [Swarm.ID: SessionLine] = [:]
         var validity: [Swarm.ID: Timestamp] = [:]

@@ -80,6 +80,22 @@ package final class SessionServer: Sendable {
         return try answer.get()
     }
 
+    /// Asks a node for something that comes in parts, each handed on when the one before was taken.
+    ///
+    /// Returns at its end; throws what `take` threw, or why the node gives no more: `unavailable` when it has no session,
+    /// or has lost it.
+    package func stream(
+        from nodeID: Swarm.ID, kind: String, body: Data, _ take: @escaping @Sendable (Data) async throws -> Void
+    ) async throws {
+        guard let line = lines.line(to: nodeID) else {
+            throw SwarmError(.unavailable, "node \(nodeID) has no session with this manager: it is down or away")
+        }
+        try await line.follow(
+            kind, body,
+            patience: { [environment, configuration] in _ = await environment.sleep(configuration.answerPatience) },
+            take)
+    }
+
     /// Serves until the task is cancelled; throws when it cannot listen, or cannot get a certificate for itself.
     package func run() async throws(SwarmError) {
         let credentials = ServerCredentials(try await newCredentials())

@@ -37,10 +37,21 @@ final class ManagerDoor: Sendable {
 
     /// Asks a node something over its session.
     func ask(_ node: Swarm.ID, kind: String) async throws(SwarmError) -> Data {
+        try await open().request(node, kind: kind)
+    }
+
+    /// Asks a node for something in parts, each handed on when the one before was taken.
+    func stream(
+        from node: Swarm.ID, kind: String, body: Data, _ take: @escaping @Sendable (Data) async throws -> Void
+    ) async throws {
+        try await open().stream(from: node, kind: kind, body: body, take)
+    }
+
+    private func open() throws(SwarmError) -> SessionServer {
         guard let server = server.withLock({ $0 }) else {
             throw SwarmError(.unavailable, "this node is no manager, and has no sessions with others")
         }
-        return try await server.request(node, kind: kind)
+        return server
     }
 
     /// Waits for something of the cluster; `nil` when the task was cancelled.

@@ -22,6 +22,8 @@ actor NodeRole {
         var obstacles: @Sendable () async -> [String]
         /// Answers what a manager asks of this node.
         var answer: @Sendable (_ kind: String) async throws -> Data
+        /// Gives a manager what it asks for in parts.
+        var stream: RemoteManager.Node.Stream
     }
 
     /// This node as a worker.
@@ -105,7 +107,7 @@ actor NodeRole {
     func begin(_ place: MemberFile.Content) throws(SwarmError) {
         let node = RemoteManager.Node(
             folder: folder, memory: memory, hello: { [host] in await host.hello(place) },
-            answer: { [host] kind, _ in try await host.answer(kind) })
+            answer: { [host] kind, _ in try await host.answer(kind) }, stream: host.stream)
         let new = Member(
             remote: try RemoteManager(node: node, environment: environment), place: place, ended: Bell(),
             state: .lost(reason: "not started"))
@@ -181,11 +183,13 @@ extension NodeRole: AssignmentSource {
 extension NodeRole.Host {
     /// What the manager needs of this host, a worker needs too.
     init(
-        nodeID: Swarm.ID, _ outside: ManagerEnvironment, answer: @escaping @Sendable (String) async throws -> Data
+        nodeID: Swarm.ID, _ outside: ManagerEnvironment, answer: @escaping @Sendable (String) async throws -> Data,
+        stream: @escaping RemoteManager.Node.Stream
     ) {
         self.init(
             nodeID: nodeID, describe: outside.describeNode, routes: outside.hostRoutes, address: outside.defaultAddress,
-            source: { try SourceAddress.towards($0) }, obstacles: outside.obstacles, answer: answer)
+            source: { try SourceAddress.towards($0) }, obstacles: outside.obstacles, answer: answer,
+            stream: stream)
     }
 
     /// What this node says of itself at the start of a session.

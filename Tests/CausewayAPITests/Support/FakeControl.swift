@@ -13,6 +13,7 @@ actor FakeControl: SwarmControl, SwarmMembership {
     var serviceList: [Swarm.Service] = []
     var taskList: [Swarm.Task] = []
     var initializations: [SwarmInit] = []
+    private(set) var credentialsChanges: [Swarm.CredentialsChange] = []
     /// Names of networks that are in use by something that nobody else sees.
     private var kept: Set<String> = []
     private var index: UInt64 = 10
@@ -53,6 +54,11 @@ actor FakeControl: SwarmControl, SwarmMembership {
         task.status.container = Swarm.Task.Status.Container(id: container)
         task.networks = [Swarm.NetworkAttachment(networkID: network, addresses: [CIDR("10.0.1.77/24")!])]
         taskList.append(task)
+    }
+
+    func label(engine: [String: String], node: [String: String]) {
+        nodeList[0].description.engineLabels = engine
+        nodeList[0].spec.labels = node
     }
 
     func keep(_ network: String) { kept.insert(network) }
@@ -149,21 +155,26 @@ actor FakeControl: SwarmControl, SwarmMembership {
 
     func services() throws(SwarmError) -> [Swarm.Service] { serviceList }
 
-    func createService(_ spec: Swarm.ServiceSpec) throws(SwarmError) -> Swarm.Service {
+    func createService(
+        _ spec: Swarm.ServiceSpec, credentials: Swarm.PullCredentials?
+    ) throws(SwarmError) -> Swarm.Service {
         if serviceList.contains(where: { $0.spec.name == spec.name }) {
             throw SwarmError(
                 .conflict,
                 "rpc error: code = AlreadyExists desc = name conflicts with an existing object: service \(spec.name) "
                     + "already exists")
         }
-        let service = Swarm.Service(id: newID("svc"), meta: Self.meta(index), spec: spec)
+        var service = Swarm.Service(id: newID("svc"), meta: Self.meta(index), spec: spec)
+        service.pullCredentials = credentials
         serviceList.append(service)
         return service
     }
 
-    func updateService(_ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool)
-        throws(SwarmError) -> Swarm.Service
-    {
+    func updateService(
+        _ id: Swarm.ID, _ spec: Swarm.ServiceSpec, version: Swarm.Version, rollback: Bool,
+        credentials: Swarm.CredentialsChange
+    ) throws(SwarmError) -> Swarm.Service {
+        credentialsChanges.append(credentials)
         guard let at = serviceList.firstIndex(where: { $0.id == id }) else { throw SwarmError(.notFound, "service") }
         guard version == serviceList[at].meta.version else { throw .outOfSequence }
         if rollback {

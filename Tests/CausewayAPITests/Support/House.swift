@@ -11,6 +11,8 @@ struct House {
     let containers = FakeContainers()
     let engine: FakeEngine?
     let socket: String
+    /// What is answered by the server itself.
+    var calls: [String] = []
 
     /// Runs `body` against a server before `script`, and takes everything down.
     static func with(
@@ -51,15 +53,17 @@ struct House {
         configuration.hostsFolder = hostsFolder
         configuration.registryLimit = .milliseconds(300)
         let server = EngineServer(
-            configuration, control: control, membership: control, containers: containers, engine: client,
-            logger: Logger(label: "test"),
+            configuration, control: control, membership: control, containers: containers,
+            logs: EngineLogs(engine: client), engine: client, logger: Logger(label: "test"),
             now: { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) })
         let (listening, listens) = AsyncStream.makeStream(of: Void.self)
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await server.run { listens.yield() } }
                 for await _ in listening { break }
-                try await body(self)
+                var house = self
+                house.calls = server.calls
+                try await body(house)
                 server.shutdown()
                 try await group.waitForAll()
             }
@@ -72,14 +76,16 @@ struct House {
     }
 
     /// One request on a connection of its own.
-    func call(_ method: String, _ target: String, _ body: String? = nil, type: String = "application/json")
-        async throws -> Reply
-    {
+    func call(
+        _ method: String, _ target: String, _ body: String? = nil, type: String = "application/json",
+        headers: [String] = []
+    ) async throws -> Reply {
         try await blocking {
             let client = try RawSocket.connect(socket)
+            let more = headers.map { "\($0)\r\n" }.joined()
             let length = body.map { "Content-Type: \(type)\r\nContent-Length: \($0.utf8.count)\r\n" } ?? ""
             try client.send(
-                "\(method) \(target) HTTP/1.1\r\nHost: d\r\n\(length)Connection: close\r\n\r\n\(body ?? "")")
+                "\(method) \(target) HTTP/1.1\r\nHost: d\r\n\(length)\(more)Connection: close\r\n\r\n\(body ?? "")")
             return try Reply(client.receiveToEnd())
         }
     }

@@ -13,26 +13,15 @@ struct LogFrame: Hashable, Sendable {
         return buffer
     }
 
-    /// What keeps a log from being read, in Docker's words.
-    static func failure(_ why: String) -> LogFrame {
-        LogFrame(stream: 3, line: ByteBuffer(string: "Error grabbing logs: \(why)\n"))
+    /// What keeps logs from being whole, in the words of Docker's swarm.
+    static func failure(_ reasons: [String]) -> LogFrame {
+        let why = "some logs could not be retrieved for the following reasons: \(reasons.joined(separator: ", "))"
+        let text = "Error grabbing logs: rpc error: code = Unknown desc = warning: incomplete log stream. \(why)\n"
+        return LogFrame(stream: 3, line: ByteBuffer(string: text))
     }
 
     /// As it goes to the client: with its head, or the bare line where the log has no frames.
     func shown(raw: Bool) -> ByteBuffer { raw ? line : bytes }
-
-    /// With the details in front of the line, or behind its time.
-    func with(details: String, afterTimestamp: Bool) -> LogFrame {
-        var rest = line
-        var result = ByteBuffer()
-        let space = afterTimestamp ? rest.readableBytesView.firstIndex(of: UInt8(ascii: " ")) : nil
-        if let space, let time = rest.readSlice(length: space + 1 - rest.readerIndex) {
-            result.writeImmutableBuffer(time)
-        }
-        result.writeString(details + " ")
-        result.writeImmutableBuffer(rest)
-        return LogFrame(stream: stream, line: result)
-    }
 }
 
 /// Takes frames off a stream that comes in pieces.
