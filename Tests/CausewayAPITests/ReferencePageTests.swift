@@ -68,7 +68,8 @@ import Testing
     private static func fields() -> String {
         let bodies: [(String, BodySchema)] = [
             ("POST /services/create, POST /services/{id}/update", .service), ("POST /networks/create", .network),
-            ("POST /swarm/init", .swarmInit), ("POST /swarm/update, Spec of POST /swarm/init", .cluster),
+            ("POST /secrets/create, POST /configs/create", .dependency), ("POST /swarm/init", .swarmInit),
+            ("POST /swarm/update, Spec of POST /swarm/init", .cluster),
             ("POST /swarm/join", .swarmJoin), ("POST /nodes/{id}/update", .node),
         ]
         return bodies.map { name, schema in
