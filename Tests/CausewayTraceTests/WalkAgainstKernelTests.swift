@@ -27,11 +27,12 @@ struct WalkAgainstKernelTests {
         withExtendedLifetime(servers) {}
         print(
             "seed \(seed): \(report.packets) packets through \(Self.cases) rulesets, ends \(report.ends), "
-                + "errors told \(report.told), lost \(report.untold)")
+                + "errors told \(report.told), lost \(report.untold), repeated \(report.repeated)")
         if let first = report.refused.first { print("\(report.refused.count) rulesets were refused, first \(first)") }
         #expect(report.refused.count * 10 <= Self.cases, "too many rulesets were refused")
         for line in report.differences.prefix(20) { print(line) }
         #expect(report.differences.count == 0, "seed \(seed): packets that differ are printed above")
+        #expect(report.repeated * 50 <= report.packets, "\(report.repeated) packets were not seen whole")
         #expect(report.unseen == 0, "\(report.unseen) packets were not seen at all")
         #expect(report.ends.count >= 2, "the cases are too alike: \(report.ends)")
     }
@@ -39,6 +40,8 @@ struct WalkAgainstKernelTests {
     struct Report {
         var packets = 0
         var unseen = 0
+        /// Packets that were sent once more, because not all of their way was seen.
+        var repeated = 0
         var refused: [String] = []
         var ends: [String: Int] = [:]
         /// ICMP errors that reached the sender, and that did not.
@@ -60,8 +63,15 @@ struct WalkAgainstKernelTests {
             let transport = [Packet.Transport.tcp, .tcp, .udp, .icmp].randomElement(using: &chance) ?? .tcp
             let target = ["10.2.1.2", "10.2.2.2", "10.9.9.9", "10.1.1.1"].randomElement(using: &chance) ?? ""
             let port = GeneratedRules.ports.randomElement(using: &chance) ?? 80
-            let result = try await bed.trace(
-                transport, to: target, transport.hasPorts ? port : 0, patience: .milliseconds(60))
+            func send() async throws -> TraceRun.Result {
+                try await bed.trace(transport, to: target, transport.hasPorts ? port : 0, patience: .milliseconds(60))
+            }
+            var result = try await send()
+            // A message of the kernel's that came too late on a busy machine, which the trace itself says.
+            if let seen = result.observations.first, !seen.comparison.agrees, !seen.observed.isCertain {
+                result = try await send()
+                report.repeated += 1
+            }
             report.packets += 1
             guard let seen = result.observations.first else {
                 report.unseen += 1
