@@ -23,7 +23,8 @@ struct BodySchema: Sendable {
         var isPresenceEnough = false
     }
 
-    private let fields: [String: Field]
+    /// What is done with each field, by its name.
+    let fields: [String: Field]
     /// Canonical names by their lower-case form.
     private let canonical: [String: String]
 

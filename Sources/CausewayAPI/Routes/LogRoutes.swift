@@ -66,7 +66,7 @@ struct LogOptions: Sendable {
         hasDetails = query.flag("details")
         tail = query["tail"].flatMap { $0.isEmpty ? nil : $0 } ?? "all"
         guard tail == "all" || Int(tail) != nil else {
-            throw APIError(400, "invalid tail '\(tail)': it must be a number of lines or all")
+            throw APIError(400, "tail value must be a positive integer or \"all\"")
         }
         var passedOn: [(String, String)] = []
         for name in ["stdout", "stderr", "timestamps", "follow"] {

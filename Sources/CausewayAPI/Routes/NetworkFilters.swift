@@ -10,7 +10,7 @@ struct NetworkFilters: Sendable {
             query, allowed: ["id", "name", "driver", "label", "scope", "type", "dangling"])
         dangling = try filters.flag("dangling")
         for type in filters["type"] where type != "custom" && type != "builtin" {
-            throw APIError(400, "Invalid filter 'type=\(type)'")
+            throw APIError(400, "invalid filter: 'type'='\(type)'")
         }
     }
 

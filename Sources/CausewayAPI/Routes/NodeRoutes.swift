@@ -16,6 +16,12 @@ struct NodeRoutes: Sendable {
     private func list(_ request: APIRequest) async throws(APIError) -> APIReply {
         let filters = try Filters(
             request.query, allowed: ["id", "name", "label", "node.label", "role", "membership"])
+        for role in filters["role"] where Swarm.Node.Role(rawValue: role) == nil {
+            throw APIError(400, "Invalid role filter: '\(role)'")
+        }
+        for membership in filters["membership"] where !["accepted", "pending"].contains(membership) {
+            throw APIError(400, "Invalid membership filter: '\(membership)'")
+        }
         let cluster = try await backends.cluster()
         let nodes = try await backends.nodes().filter { node in
             filters.allows("id") { node.id.hasPrefix($0) }

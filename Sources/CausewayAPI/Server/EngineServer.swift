@@ -41,7 +41,7 @@ package final class EngineServer: Sendable {
     private let configuration: Configuration
     private let engine: EngineClient
     private let logger: Logger
-    private let routes: RouteTable
+    let routes: RouteTable
     private let stage = Mutex(Stage.new)
 
     /// `now`: The wall clock, for `until` of `/events`.

@@ -28,6 +28,9 @@ extension Swarm {
         package var capabilityDrop: [String]?
         package var ulimits: [Ulimit]?
         package var healthcheck: HealthConfig?
+        package var privileges: Privileges?
+        /// -1000 to 1000: how soon the kernel ends the container when memory is short.
+        package var oomScoreAdjustment: Int64?
 
         package init(image: String) { self.image = image }
 
@@ -56,6 +59,8 @@ extension Swarm {
             case capabilityDrop = "CapabilityDrop"
             case ulimits = "Ulimits"
             case healthcheck = "Healthcheck"
+            case privileges = "Privileges"
+            case oomScoreAdjustment = "OomScoreAdj"
         }
     }
 
@@ -63,6 +68,8 @@ extension Swarm {
         package var nameservers: [String]?
         package var search: [String]?
         package var options: [String]?
+
+        package init() {}
 
         enum CodingKeys: String, CodingKey {
             case nameservers = "Nameservers"
