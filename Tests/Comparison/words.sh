@@ -94,7 +94,8 @@ attempt_network() {
 attempt_swarm() {
     local status=0
     docker swarm init "$@" || status=$?
-    # Docker Engine may have begun one all the same.
+    # Docker Engine may have begun one all the same; left at once, it would keep half of it.
+    [ "$status" != 0 ] || sleep 2
     docker swarm leave --force >/dev/null 2>&1
     return "$status"
 }

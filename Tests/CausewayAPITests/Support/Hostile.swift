@@ -75,9 +75,9 @@ extension BodySchema {
     /// JSON that has `value` at a place and nothing else, laid over `base`.
     func body(_ value: String, at place: [String], over base: [String: String] = [:]) -> String {
         guard let name = place.first else { return value }
-        var fields = base
-        fields[name] = inner(value, fields[name], Array(place.dropFirst()))
-        return "{" + fields.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",") + "}"
+        var texts = base
+        texts[name] = inner(value, fields[name], Array(place.dropFirst()))
+        return "{" + texts.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",") + "}"
     }
 
     private func inner(_ value: String, _ field: Field?, _ rest: [String]) -> String {
