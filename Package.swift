@@ -176,7 +176,9 @@ let tests: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "CausewayAPITests",
-        dependencies: ["CausewayModel", "CausewayEngine", "CausewayAPI", httpClient] + nio + hummingbird,
+        dependencies: [
+            "CausewayModel", "CausewayEngine", "CausewayStore", "CausewayManager", "CausewayAPI", httpClient,
+        ] + nio + hummingbird,
         resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
         name: "AcceptanceTests",

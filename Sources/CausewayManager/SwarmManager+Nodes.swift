@@ -34,13 +34,13 @@ extension SwarmManager {
 
     package func removeNode(_ id: Swarm.ID, force: Bool) async throws(SwarmError) {
         guard let node = try view().nodes[id] else { throw Refusal.notFound("node", id) }
-        guard force || node.state == .down else {
-            throw Refusal.precondition("node \(id) is not down and can't be removed")
-        }
         guard node.spec.role != .manager else {
             throw Refusal.precondition(
                 "node \(id) is a cluster manager and is a member of the raft cluster. It must be demoted to worker "
                     + "before removal")
+        }
+        guard force || node.state == .down else {
+            throw Refusal.precondition("node \(id) is not down and can't be removed")
         }
         try await write { transaction throws(SwarmError) in
             guard transaction.view.nodes[id] != nil else { throw Refusal.notFound("node", id) }

@@ -66,6 +66,8 @@ struct ContainerCreation: Encodable, Hashable, Sendable {
         var memoryReservation: Int64?
         var pidsLimit: Int64?
         var log: LogConfig?
+        var securityOptions: [String]?
+        var oomScoreAdjustment: Int64?
 
         enum CodingKeys: String, CodingKey {
             case networkMode = "NetworkMode"
@@ -87,6 +89,8 @@ struct ContainerCreation: Encodable, Hashable, Sendable {
             case memoryReservation = "MemoryReservation"
             case pidsLimit = "PidsLimit"
             case log = "LogConfig"
+            case securityOptions = "SecurityOpt"
+            case oomScoreAdjustment = "OomScoreAdj"
         }
     }
 }
@@ -168,6 +172,9 @@ extension ContainerCreation.Host {
         memory = limits?.memoryBytes
         pidsLimit = limits?.pids
         memoryReservation = task.resources?.reservations?.memoryBytes
+        let security = spec.privileges?.securityOptions ?? []
+        securityOptions = security.isEmpty ? nil : security
+        oomScoreAdjustment = spec.oomScoreAdjustment
         log = task.logDriver.map { LogConfig(type: $0.name ?? "", config: $0.options ?? [:]) }
     }
 }

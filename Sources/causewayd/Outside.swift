@@ -78,10 +78,14 @@ enum Outside {
         var serverVersion: String?
         var labels: [String]?
         var genericResources: [Swarm.GenericResource]?
+        /// `Authorization` is null where there is none.
+        var plugins: [String: [String]?]?
+
         enum CodingKeys: String, CodingKey {
             case serverVersion = "ServerVersion"
             case labels = "Labels"
             case genericResources = "GenericResources"
+            case plugins = "Plugins"
         }
     }
 
@@ -95,6 +99,7 @@ enum Outside {
             engineVersion: info?.serverVersion ?? "",
             engineLabels: labels.reduce(into: [:]) { $0[String($1[0])] = $1.count > 1 ? String($1[1]) : "" })
         description.genericResources = info?.genericResources
+        description.plugins = info?.plugins?.compactMapValues { $0 }
         return description
     }
 

@@ -58,13 +58,13 @@ import Testing
         let host = HostAddresses([
             "eth0": [IPAddress("fe80::1")!, IPAddress("2001:db8::1")!, IPAddress("192.0.2.7")!], "down": [],
         ])
-        #expect(try host.resolve("eth0", keepsPort: false) == "192.0.2.7")
-        #expect(try host.resolve("eth0:2400", keepsPort: true) == "192.0.2.7:2400")
-        #expect(try host.resolve("2001:db8::5", keepsPort: true) == "[2001:db8::5]:2377")
-        #expect(try host.resolve("[2001:db8::5]:2400", keepsPort: true) == "[2001:db8::5]:2400")
-        #expect(throws: APIError.self) { try host.resolve("eth9", keepsPort: false) }
-        #expect(throws: APIError.self) { try host.resolve("down", keepsPort: false) }
-        #expect(throws: APIError.self) { try host.resolve("eth0:0", keepsPort: true) }
+        #expect(try host.resolve("eth0", as: .advertise) == "192.0.2.7")
+        #expect(try host.resolve("eth0:2400", as: .listen) == "192.0.2.7:2400")
+        #expect(try host.resolve("2001:db8::5", as: .listen) == "[2001:db8::5]:2377")
+        #expect(try host.resolve("[2001:db8::5]:2400", as: .listen) == "[2001:db8::5]:2400")
+        #expect(throws: APIError.self) { try host.resolve("eth9", as: .advertise) }
+        #expect(throws: APIError.self) { try host.resolve("down", as: .advertise) }
+        #expect(throws: APIError.self) { try host.resolve("eth0:0", as: .listen) }
     }
 
     @Test func `log frames come whole from bytes in pieces`() throws {

@@ -58,7 +58,9 @@ import Testing
 
     private static func calls() async throws -> Set<String> {
         let found = AsyncStream.makeStream(of: [String].self)
-        try await House.with(script: OwnRoutesTests.engine) { house in found.continuation.yield(house.calls) }
+        try await House.with(script: OwnRoutesTests.engine) { house in
+            found.continuation.yield(house.calls.map { "\($0.method) \($0.path)" })
+        }
         for await calls in found.stream { return Set(calls) }
         return []
     }

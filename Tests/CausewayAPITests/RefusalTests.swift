@@ -44,8 +44,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
     static let unsupported: [Refusal] = [
         .container(
             #""configs":[{"ConfigID":"s","Runtime":{}}]"#, 501, "ContainerSpec.Configs[0].Runtime (--credential-spec"),
-        .container(#""OomScoreAdj":5"#, 501, "--oom-score-adj"),
-        .container(#""Privileges":{"NoNewPrivileges":true}"#, 501, "Privileges.NoNewPrivileges"),
+        .container(#""Privileges":{"CredentialSpec":{"File":"x"}}"#, 501, "Privileges.CredentialSpec"),
         .container(
             #""Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"Subpath":"y"}}]"#, 501,
             "ContainerSpec.Mounts[0].VolumeOptions.Subpath"),
@@ -93,7 +92,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             "POST", "/services/create", body: #"{"Name":"x","TaskTemplate":{"ContainerSpec":{}}}"#, 400,
             "ContainerSpec: image reference must be provided"),
         .service(#""EndpointSpec":{"Ports":[{"TargetPort":70000}]}"#, 400, "EndpointSpec.Ports[0].TargetPort"),
-        .service(#""EndpointSpec":{"Mode":"bogus"}"#, 400, "EndpointSpec.Mode"),
+        .service(#""EndpointSpec":{"Mode":"bogus"}"#, 400, #"invalid resolution mode: "bogus""#),
         Refusal("GET", "/services?filters=%7B%22bogus%22%3A%5B%22x%22%5D%7D", 400, "Invalid filter 'bogus'"),
         Refusal("GET", "/services?filters=%7Bbad", 400, "invalid filters '{bad'"),
         Refusal(
@@ -105,8 +104,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal("POST", "/nodes/self/update?version=3", body: #"{"Availability":"gone"}"#, 400, "Availability"),
         Refusal("DELETE", "/nodes/self", 400, "is not down and can't be removed"),
         Refusal(
-            "POST", "/networks/create", body: #"{"Name":"bridge","Driver":"overlay"}"#, 403, "predefined bridge network"
-        ),
+            "POST", "/networks/create", body: #"{"Name":"bridge","Driver":"overlay"}"#, 409,
+            "network with name bridge already exists"),
         Refusal("POST", "/networks/create", body: #"{"Name":" ","Driver":"overlay"}"#, 400, "invalid network name"),
         Refusal("POST", "/swarm/init", body: "{}", 503, "already part of a swarm"),
         Refusal("GET", "/services/svc/logs", 404, "service svc not found"),

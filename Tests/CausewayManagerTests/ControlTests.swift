@@ -75,17 +75,20 @@ private let refused: [Refused] = [
         $0.taskTemplate.containerSpec?.healthcheck = .init(test: ["CMD", "true"])
         $0.taskTemplate.containerSpec?.healthcheck?.retries = -1
     },
-    Refused("a generic resource by name", .invalid, argument + "invalid argument for resource gpu") {
+    Refused("a negative number of a generic resource", .invalid, argument + "invalid argument for resource gpu") {
         $0.taskTemplate.resources = .init()
         $0.taskTemplate.resources?.reservations = .init()
-        $0.taskTemplate.resources?.reservations?.genericResources = [.init(named: "gpu", "A")]
+        $0.taskTemplate.resources?.reservations?.genericResources = [.init("gpu", -1)]
     },
     Refused("no container", .invalid, "mismatched Runtime and *Spec fields") { $0.taskTemplate.containerSpec = nil },
     Refused("a plugin", .invalid, "mismatched Runtime and *Spec fields") { $0.taskTemplate.runtime = "plugin" },
     Refused("an unknown network", .notFound, "network nope not found") {
         $0.taskTemplate.networks = [.init(target: "nope")]
     },
-    Refused("ingress by name", .forbidden, "Service cannot be explicitly attached to the ingress network \"ingress\"") {
+    Refused(
+        "ingress by name", .invalid,
+        argument + "Service cannot be explicitly attached to the ingress network \"ingress\""
+    ) {
         $0.taskTemplate.networks = [.init(target: "ingress")]
     },
     Refused(
@@ -131,7 +134,7 @@ private let refused: [Refused] = [
     Refused("little memory", .invalid, argument + "invalid memory value -1: Must be at least 4MiB") {
         $0.taskTemplate.resources = try? JSONValue.decode(#"{"Limits":{"MemoryBytes":-1}}"#)
     },
-    Refused("negative cpus", .invalid, argument + "invalid cpu value -1.0: Must be at least 0.001") {
+    Refused("negative cpus", .invalid, argument + "invalid cpu value -1: Must be at least 0.001") {
         $0.taskTemplate.resources = try? JSONValue.decode(#"{"Reservations":{"NanoCPUs":-1000000000}}"#)
     },
     Refused("a negative delay", .invalid, argument + "TaskSpec: restart-delay cannot be negative") {
@@ -155,7 +158,7 @@ private let refused: [Refused] = [
     Refused(
         "an unknown mount", .unsupported, "mount type 'npipe' is not supported by causeway: use bind, volume or tmpfs"
     ) { $0.taskTemplate.containerSpec?.mounts = [mount("npipe", "a", "/a")] },
-    Refused("an unknown failure action", .invalid, "unrecognized update-failure action explode") {
+    Refused("an unknown failure action", .invalid, "unrecognized update failure action explode") {
         $0.updateConfig = .init()
         $0.updateConfig?.failureAction = "explode"
     },

@@ -96,6 +96,23 @@ import Testing
         #expect(host.mounts[1].tmpfsOptions?.mode == 448)
     }
 
+    @Test func `says what the container may do as docker run --security-opt does`() throws {
+        let privileges = #"""
+            {"NoNewPrivileges":true,"SELinuxContext":{"Disable":true,"User":"u","Role":"r","Level":"l","Type":"t"},
+            "Seccomp":{"Mode":"custom","Profile":"e30="},"AppArmor":{"Mode":"disabled"}}
+            """#
+        let body = try Self.body(
+            #"{"ContainerSpec":{"Image":"i","OomScoreAdj":-5,"Privileges":\#(privileges)}}"#)
+
+        #expect(
+            body.host.securityOptions == [
+                "no-new-privileges", "label=disable", "label=user:u", "label=role:r", "label=level:l", "label=type:t",
+                "seccomp={}", "apparmor=unconfined",
+            ])
+        #expect(body.host.oomScoreAdjustment == -5)
+        #expect(try Self.body(#"{"ContainerSpec":{"Image":"i","Privileges":{}}}"#).host.securityOptions == nil)
+    }
+
     @Test func `names the generic resources that the task was given`() throws {
         var task = try Swarm.Task.sample("task1", #"{"ContainerSpec":{"Image":"i","Env":["A=1"]}}"#)
         task.genericResources = [.init(named: "gpu", "B"), .init(named: "gpu", "A"), .init("ssd", 2)]

@@ -59,8 +59,11 @@ final class NetworkEvents: Sendable {
     }
 
     /// Those since a moment, if one is given, then those that come.
+    ///
+    /// One that does not listen loses the oldest.
     func stream(since: Timestamp?) -> AsyncStream<NetworkEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(of: NetworkEvent.self)
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: NetworkEvent.self, bufferingPolicy: .bufferingNewest(1024))
         let number = state.withLock { state in
             if let since { for event in state.recent where event.time >= since { continuation.yield(event) } }
             state.next += 1

@@ -58,17 +58,19 @@ extension BodySchema {
             "File": .object(file), "ConfigID": .value, "ConfigName": .value,
             "Runtime": .refusedIfPresent("--credential-spec config://..."),
         ]),
-        "OomScoreAdj": .refused("--oom-score-adj"),
+        "OomScoreAdj": .signed,
         "Healthcheck": .object([
             "Test": .value, "Interval": .signed, "Timeout": .signed, "StartPeriod": .signed, "StartInterval": .signed,
             "Retries": .signed,
         ]),
         "Privileges": .object([
             "CredentialSpec": .refused("--credential-spec"),
-            "SELinuxContext": .refused("SELinux labels"),
-            "NoNewPrivileges": .refused("no-new-privileges"),
-            "Seccomp": .refused("seccomp profiles", harmless: [.object(["Mode": .string("default")])]),
-            "AppArmor": .refused("AppArmor profiles", harmless: [.object(["Mode": .string("default")])]),
+            "SELinuxContext": .object([
+                "Disable": .value, "User": .value, "Role": .value, "Type": .value, "Level": .value,
+            ]),
+            "NoNewPrivileges": .value,
+            "Seccomp": .object(["Mode": .value, "Profile": .value]),
+            "AppArmor": .object(["Mode": .value]),
         ]),
     ]
 

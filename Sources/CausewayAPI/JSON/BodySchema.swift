@@ -23,6 +23,7 @@ struct BodySchema: Sendable {
         var isPresenceEnough = false
     }
 
+    /// What is done with each field, by its name.
     let fields: [String: Field]
     /// Canonical names by their lower-case form.
     private let canonical: [String: String]

@@ -38,6 +38,7 @@ enum JSON {
         switch error {
         case .dataCorrupted(let context):
             let place = path(context)
+            if let words = enumeration(place, context.debugDescription) { return words }
             guard place.isEmpty else { return "invalid value of \(place): \(context.debugDescription)" }
             let cause = context.underlyingError.map { "\($0)" } ?? ""
             return "invalid JSON: \(context.debugDescription) \(cause)"
@@ -47,6 +48,18 @@ enum JSON {
             return "wrong type of \(path(context)): \(context.debugDescription)"
         @unknown default: return "invalid JSON: \(error)"
         }
+    }
+
+    /// Docker's words for a word that is not one of those that a field can have; `nil` for any other fault.
+    private static func enumeration(_ place: String, _ description: String) -> String? {
+        let kinds = [
+            "EndpointSpec.Mode": "resolution mode", "RestartPolicy.Condition": "RestartCondition", "Role": "Role",
+            "Availability": "Availability",
+        ]
+        guard let kind = kinds.first(where: { place == $0.key || place.hasSuffix(".\($0.key)") })?.value,
+            let start = description.firstRange(of: "from invalid String value ")
+        else { return nil }
+        return "invalid \(kind): \"\(description[start.upperBound...])\""
     }
 
     private static func path(_ context: DecodingError.Context, then key: (any CodingKey)? = nil) -> String {

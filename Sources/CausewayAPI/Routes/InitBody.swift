@@ -29,17 +29,17 @@ struct InitBody: Decodable, Sendable {
     /// With names of links replaced by their addresses, and everything checked that needs no store.
     func resolved(by host: HostAddresses) throws(APIError) -> SwarmInit {
         var result = SwarmInit()
-        if let text = listenAddress, !text.isEmpty { result.listenAddress = try host.resolve(text, keepsPort: true) }
-        if let text = advertiseAddress { result.advertiseAddress = try host.resolve(text, keepsPort: false) }
-        if let text = dataPathAddress { result.dataPathAddress = try host.resolve(text, keepsPort: false) }
+        if let text = listenAddress, !text.isEmpty { result.listenAddress = try host.resolve(text, as: .listen) }
+        if let text = advertiseAddress { result.advertiseAddress = try host.resolve(text, as: .advertise) }
+        if let text = dataPathAddress { result.dataPathAddress = try host.resolve(text, as: .dataPath) }
         guard let port = UInt16(exactly: dataPathPort ?? 0), port == 0 || port >= 1024, port <= 49_151 else {
             throw APIError(
-                400, "invalid DataPathPort \(dataPathPort ?? 0): it must be 1024 to 49151, or 0 for 4789")
+                400, "Datapath port number is not in valid range (1024-49151) : \(dataPathPort ?? 0)")
         }
         result.dataPathPort = port
         result.subnetSize = Int(subnetSize ?? 0)
         guard result.subnetSize == 0 || 8...29 ~= result.subnetSize else {
-            throw APIError(400, "invalid SubnetSize \(result.subnetSize): it must be 8 to 29, or 0 for 24")
+            throw APIError(400, "subnet size is out of range: \(result.subnetSize)")
         }
         for text in pools ?? [] { result.defaultAddressPools.append(try pool(text)) }
         if let text = availability, !text.isEmpty {
@@ -58,7 +58,10 @@ struct InitBody: Decodable, Sendable {
             throw APIError(400, "invalid address pool '\(text)': it must be an IPv4 subnet such as 10.0.0.0/8")
         }
         guard subnet.prefixLength <= (subnetSize.flatMap { $0 == 0 ? nil : Int($0) } ?? 24) else {
-            throw APIError(400, "invalid address pool '\(text)': it is smaller than one subnet of the swarm")
+            throw APIError(
+                400,
+                "invalid CIDR: \"\(text)\". Subnet size is too small for pool: \(subnetSize.flatMap { $0 == 0 ? nil : $0 } ?? 24)"
+            )
         }
         return subnet
     }
@@ -116,22 +119,38 @@ struct HostAddresses: Sendable {
         }
     }
 
+    /// What an address is for; Docker refuses each in words of its own.
+    enum Use {
+        case listen, advertise, dataPath
+
+        var refusal: String {
+            switch self {
+            case .listen: "listen address must be an IP address or network interface (with optional port number)"
+            case .advertise:
+                "advertise address must be a non-zero IP address or network interface (with optional port number)"
+            case .dataPath:
+                "data path address must be a non-zero IP address or network interface (without a port number)"
+            }
+        }
+    }
+
     /// `eth0`, `10.0.0.1`, each with or without a port, to an address.
     ///
-    /// `keepsPort`: Whether the result is `ADDRESS:PORT`, with 2377 if none is given.
-    func resolve(_ text: String, keepsPort: Bool) throws(APIError) -> String {
+    /// The address to listen at comes out as `ADDRESS:PORT`, with 2377 if none is given.
+    func resolve(_ text: String, as use: Use) throws(APIError) -> String {
         guard !text.isEmpty else { return "" }
         let (host, port) = try Self.split(text)
-        let address = try self.address(host)
-        guard keepsPort else { return address.description }
+        let address = try self.address(host, use)
+        guard use == .listen else { return address.description }
         return address.family == .ip6 ? "[\(address)]:\(port ?? 2377)" : "\(address):\(port ?? 2377)"
     }
 
-    private func address(_ host: String) throws(APIError) -> IPAddress {
-        if let address = IPAddress(host) { return address }
-        guard let addresses = byLink[host] else {
-            throw APIError(400, "could not find network interface or address '\(host)': give an address of this host")
+    private func address(_ host: String, _ use: Use) throws(APIError) -> IPAddress {
+        if let address = IPAddress(host) {
+            guard use == .listen || !address.isUnspecified else { throw APIError(400, use.refusal) }
+            return address
         }
+        guard let addresses = byLink[host] else { throw APIError(400, use.refusal) }
         let usable = addresses.filter { $0.v6?.isLinkLocal != true }.sorted()
         guard let first = usable.first else {
             throw APIError(400, "interface '\(host)' has no IP address: give another one, or an address")

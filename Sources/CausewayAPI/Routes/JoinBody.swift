@@ -24,9 +24,9 @@ struct JoinBody: Decodable, Sendable {
         guard !remote.isEmpty else { throw APIError(400, "at least 1 RemoteAddr is required to join") }
         guard let token, !token.isEmpty else { throw APIError(400, "a join token is required to join a swarm") }
         var result = SwarmJoin(remoteAddresses: remote, token: token)
-        if let text = listenAddress, !text.isEmpty { result.listenAddress = try host.resolve(text, keepsPort: true) }
-        if let text = advertiseAddress { result.advertiseAddress = try host.resolve(text, keepsPort: false) }
-        if let text = dataPathAddress { result.dataPathAddress = try host.resolve(text, keepsPort: false) }
+        if let text = listenAddress, !text.isEmpty { result.listenAddress = try host.resolve(text, as: .listen) }
+        if let text = advertiseAddress { result.advertiseAddress = try host.resolve(text, as: .advertise) }
+        if let text = dataPathAddress { result.dataPathAddress = try host.resolve(text, as: .dataPath) }
         if let text = availability, !text.isEmpty {
             guard let found = Swarm.Node.Availability(rawValue: text) else {
                 throw APIError(400, "invalid Availability '\(text)': it must be active, pause or drain")

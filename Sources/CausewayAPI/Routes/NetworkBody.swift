@@ -44,6 +44,9 @@ struct NetworkBody: Decodable, Sendable {
             throw APIError(400, "invalid network name: it must not be empty")
         }
         guard ["", "swarm"].contains(given.scope ?? "") else {
+            guard given.scope != "local" else {
+                throw APIError(400, "cannot downgrade network scope for overlay networks")
+            }
             throw APIError(400, "invalid Scope '\(given.scope ?? "")' (--scope): an overlay network has scope swarm")
         }
         guard given.enableIPv4 != false else {

@@ -153,7 +153,7 @@ struct NetworkRoutes: Sendable {
     }
 
     private func refuseNameOfEngine(_ name: String) async throws(APIError) {
-        if ["bridge", "host", "none"].contains(name) {
+        if ["none", "default"].contains(name) {
             throw APIError(403, "operation is not permitted on predefined \(name) network")
         }
         let theirs: [JSONValue] = try await askingEngine { () async throws(EngineError) in

@@ -69,7 +69,11 @@ struct Filters: Sendable {
         guard !wanted.isEmpty else { return nil }
         let yes = !wanted.isDisjoint(with: ["1", "true"])
         let no = !wanted.isDisjoint(with: ["0", "false"])
-        guard yes != no else { throw APIError(400, "Invalid filter '\(key)=\(self[key].joined(separator: ","))'") }
+        guard yes != no else {
+            throw APIError(
+                400,
+                "invalid value for filter '\(key)', must be \"true\" (or \"1\"), or \"false\" (or \"0\")")
+        }
         return yes
     }
 

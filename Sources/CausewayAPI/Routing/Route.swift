@@ -68,11 +68,13 @@ struct RouteTable: Sendable {
 
     private let routes: [String: [Route]]
 
+    /// Method and path of every call of ours, in no order.
+    var calls: [(method: String, path: String)] {
+        routes.values.joined().map { ($0.method, $0.path) }
+    }
+
     /// Calls below these are ours, so that what we do not know does not exist.
     private static let ownPrefixes: Set<String> = ["swarm", "services", "tasks", "nodes", "secrets", "configs"]
-
-    /// `GET /services`, … of each.
-    var calls: [String] { routes.values.joined().map { "\($0.method) \($0.path)" } }
 
     init(_ routes: [Route]) { self.routes = Dictionary(grouping: routes, by: \.method) }
 

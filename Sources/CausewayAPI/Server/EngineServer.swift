@@ -41,7 +41,7 @@ package final class EngineServer: Sendable {
     private let configuration: Configuration
     private let engine: EngineClient
     private let logger: Logger
-    private let routes: RouteTable
+    let routes: RouteTable
     private let stage = Mutex(Stage.new)
 
     /// `now`: The wall clock, for `until` of `/events`.
@@ -76,9 +76,6 @@ package final class EngineServer: Sendable {
             + DistributionRoutes(backends: backends, limit: configuration.registryLimit).routes
         routes = RouteTable(all.map { $0.measured(by: configuration.stopwatch) })
     }
-
-    /// What is answered here and not by Docker Engine: `GET /services`, ….
-    package var calls: [String] { routes.calls }
 
     /// Serves until the task is cancelled or ``shutdown()`` is called; then every connection is closed.
     ///

@@ -17,13 +17,19 @@ extension Engine {
             }
 
             let driver = "default"
-            let options: [String: String] = [:]
             var config: [Config]
 
             enum CodingKeys: String, CodingKey {
                 case driver = "Driver"
                 case options = "Options"
                 case config = "Config"
+            }
+
+            func encode(to encoder: any Encoder) throws {
+                var values = encoder.container(keyedBy: CodingKeys.self)
+                try values.encode(driver, forKey: .driver)
+                try values.encodeNil(forKey: .options)
+                try values.encode(config, forKey: .config)
             }
 
             init(_ network: Swarm.Network) {
@@ -96,9 +102,10 @@ extension Engine {
         var isIngress: Bool
         let configFrom = From()
         let isConfigOnly = false
-        var containers: [String: Container]
+        /// `null` when there is none, as in Docker.
+        @NullWhenEmpty var containers: [String: Container]
         var options: [String: String]
-        var labels: [String: String]
+        @NullWhenEmpty var labels: [String: String]
         var services: [String: ServiceView]?
 
         enum CodingKeys: String, CodingKey {
@@ -132,6 +139,7 @@ extension Engine {
             isIngress = network.spec.isIngress
             options = network.spec.options
             labels = network.spec.labels
+            _labels.isMade = network.spec.isIngress
             containers = [:]
             for task in tasks where task.status.state == .running {
                 guard let attachment = task.networks.first(where: { $0.networkID == network.id }),
@@ -165,7 +173,7 @@ extension Engine {
                 guard !members.isEmpty || virtual != nil else { continue }
                 views[service.spec.name] = ServiceView(service, virtual, members)
             }
-            services = views
+            services = views.isEmpty ? nil : views
         }
     }
 }

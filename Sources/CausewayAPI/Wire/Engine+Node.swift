@@ -134,7 +134,17 @@ extension Engine.Node.Description {
             genericResources: description.genericResources)
         engine = Engine.Node.EngineDescription(
             version: description.engineVersion, labels: description.engineLabels,
-            plugins: [.init(type: "Network", name: "overlay"), .init(type: "Volume", name: "local")])
+            plugins: Self.plugins(description.plugins ?? [:]))
         self.tls = tls
+    }
+
+    /// The engine's own, and the driver of our networks, by kind and name.
+    private static func plugins(_ given: [String: [String]]) -> [Engine.Node.EngineDescription.Plugin] {
+        var given = given
+        if given["Network"]?.contains("overlay") != true { given["Network", default: []].append("overlay") }
+        if given["Volume"] == nil { given["Volume"] = ["local"] }
+        return given.sorted { $0.key < $1.key }.flatMap { type, names in
+            names.sorted().map { .init(type: type, name: $0) }
+        }
     }
 }

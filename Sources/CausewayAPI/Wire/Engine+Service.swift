@@ -87,6 +87,8 @@ extension Engine.Service.Endpoint {
             vip.addresses.map { VirtualIP(networkID: vip.networkID, address: $0.description) }
         }
         virtualIPs = addresses.isEmpty ? nil : addresses
+        // What has neither was never given anything: Docker shows nothing of it.
+        if ports == nil, virtualIPs == nil { self.spec = Swarm.EndpointSpec() }
     }
 }
 
@@ -116,6 +118,12 @@ enum ServiceDefaults {
         spec.taskTemplate.runtime = "container"
         spec.taskTemplate.forceUpdate = spec.taskTemplate.forceUpdate ?? 0
         spec.taskTemplate.containerSpec?.isolation = "default"
+        if spec.endpointSpec != nil, spec.endpointSpec?.mode == nil { spec.endpointSpec?.mode = .vip }
+        for index in (spec.taskTemplate.containerSpec?.mounts ?? []).indices {
+            let options = spec.taskTemplate.containerSpec?.mounts?[index].bindOptions
+            guard let options, (options.propagation ?? "").isEmpty else { continue }
+            spec.taskTemplate.containerSpec?.mounts?[index].bindOptions?.propagation = "rprivate"
+        }
         return spec
     }
 
@@ -128,8 +136,10 @@ enum ServiceDefaults {
         if spec.taskTemplate.containerSpec?.stopGracePeriod == nil {
             spec.taskTemplate.containerSpec?.stopGracePeriod = .seconds(10)
         }
+        if spec.taskTemplate.containerSpec?.dnsConfig == nil {
+            spec.taskTemplate.containerSpec?.dnsConfig = Swarm.DNSConfig()
+        }
         spec.taskTemplate.restartPolicy = restartPolicy(spec.taskTemplate.restartPolicy)
-        guard !spec.mode.isJob else { return spec }
         spec.updateConfig = updateConfig(spec.updateConfig)
         spec.rollbackConfig = updateConfig(spec.rollbackConfig)
         return spec

@@ -78,6 +78,8 @@ extension Engine {
             createdAt = task.meta.createdAt
             updatedAt = task.meta.updatedAt
             spec = task.spec
+            // Docker says it of services alone.
+            spec.runtime = nil
             serviceID = task.serviceID
             slot = task.shownSlot == 0 ? nil : task.shownSlot
             nodeID = task.nodeID

@@ -39,3 +39,17 @@ package enum Engine {
         var warning = ""
     }
 }
+
+/// A map that goes out as `null` when there is nothing in it, as Go writes one that was never made.
+@propertyWrapper struct NullWhenEmpty<Value: Encodable>: Encodable {
+    var wrappedValue: [String: Value]
+    /// Goes out as `{}` all the same.
+    var isMade = false
+
+    init(wrappedValue: [String: Value]) { self.wrappedValue = wrappedValue }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if wrappedValue.isEmpty, !isMade { try container.encodeNil() } else { try container.encode(wrappedValue) }
+    }
+}

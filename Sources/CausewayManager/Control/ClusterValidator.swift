@@ -47,7 +47,7 @@ enum ClusterValidator {
             throw Refusal.invalid("heartbeat time period cannot be a negative duration")
         }
         if let expiry = spec.caConfig?.nodeCertExpiry, expiry < .seconds(3600) {
-            throw Refusal.invalid("minimum certificate expiry time is 1h0m0s")
+            throw Refusal.invalid("minimum certificate expiry time is: 1h0m0s")
         }
     }
 

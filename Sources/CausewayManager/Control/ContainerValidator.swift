@@ -16,6 +16,10 @@ enum ContainerValidator {
             throw Refusal.invalid("ContainerSpec: stop-grace-period cannot be negative")
         }
         try checkMounts(container.mounts ?? [])
+        if let privileges = container.privileges { try check(privileges) }
+        if let score = container.oomScoreAdjustment, !(-1000...1000).contains(score) {
+            throw Refusal.invalid("ContainerSpec: invalid value \(score), range for oom score adj is [-1000, 1000]")
+        }
         if let health = container.healthcheck { try check(health) }
         for variable in container.env ?? [] where variable.isEmpty || variable.hasPrefix("=") {
             throw Refusal.invalid("ContainerSpec: invalid environment variable: \(variable)")
@@ -25,6 +29,22 @@ enum ContainerValidator {
             guard parts.count >= 2, IPAddress(String(parts[0])) != nil else {
                 throw Refusal.invalid("ContainerSpec: invalid hosts entry '\(line)': it is 'ADDRESS NAME [NAME …]'")
             }
+        }
+    }
+
+    /// The modes, and a profile where one is needed and nowhere else (API 1.44).
+    private static func check(_ privileges: Swarm.Privileges) throws(SwarmError) {
+        let seccomp = privileges.seccomp?.mode ?? ""
+        guard ["", "default", "unconfined", "custom"].contains(seccomp) else {
+            throw SwarmError(
+                .invalid, "invalid value of Seccomp.Mode '\(seccomp)': it is default, unconfined or custom")
+        }
+        guard (privileges.seccomp?.profile ?? "").isEmpty == (seccomp != "custom") else {
+            throw SwarmError(.invalid, "Seccomp.Mode custom needs a Profile, and no other mode has one")
+        }
+        let appArmor = privileges.appArmor?.mode ?? ""
+        guard ["", "default", "disabled"].contains(appArmor) else {
+            throw SwarmError(.invalid, "invalid value of AppArmor.Mode '\(appArmor)': it is default or disabled")
         }
     }
 
@@ -45,6 +65,9 @@ enum ContainerValidator {
         var targets: Set<String> = []
         for mount in mounts {
             let type = mount.type ?? "volume"
+            guard ["bind", "volume", "tmpfs", "npipe", "image", "cluster"].contains(type) else {
+                throw SwarmError(.invalid, "invalid MountType: \"\(type)\"")
+            }
             guard ["bind", "volume", "tmpfs"].contains(type) else {
                 throw Refusal.unsupported("mount type '\(type)'", "use bind, volume or tmpfs")
             }

@@ -21,8 +21,7 @@ enum ImageReference {
     }
 
     private static func isHost(_ text: Substring) -> Bool {
-        guard text == "localhost" || text.contains(".") || text.contains(":") || text.contains(where: \.isUppercase)
-        else { return false }
+        guard text == "localhost" || text.contains(".") || text.contains(":") else { return false }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard let host = parts.first, !host.isEmpty, parts.count <= 2 else { return false }
         if parts.count == 2, parts[1].isEmpty || !parts[1].utf8.allSatisfy({ (48...57).contains($0) }) { return false }

@@ -7,6 +7,8 @@ enum Names {
     }
 
     /// `[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*`, at most 63 bytes: a service's name is a label of DNS.
+    ///
+    /// So is a network's.
     static func checkService(_ name: String) throws(SwarmError) {
         guard !name.isEmpty else { throw Refusal.invalid("meta: name must be provided") }
         guard name.utf8.count <= 63 else { throw Refusal.invalid("name must be 63 characters or fewer") }
@@ -19,16 +21,12 @@ enum Names {
     static let predefinedNetworks: Set = ["bridge", "host", "none", "default", "docker_gwbridge"]
 
     static func checkNetwork(_ name: String) throws(SwarmError) {
-        guard !predefinedNetworks.contains(name) else {
+        guard !["none", "default"].contains(name) else {
             throw SwarmError(.forbidden, "operation is not permitted on predefined \(name) network")
         }
-        guard !name.isEmpty else { throw SwarmError(.invalid, "invalid network name: name is empty") }
-        guard name.utf8.count <= 63, let first = name.utf8.first, isAlphanumeric(first),
-            name.utf8.allSatisfy({ isAlphanumeric($0) || "_.-".utf8.contains($0) })
-        else {
-            throw SwarmError(
-                .invalid,
-                "invalid network name '\(name)': names have 1 to 63 of [a-zA-Z0-9_.-] and begin with a letter or digit")
+        guard !predefinedNetworks.contains(name) else {
+            throw SwarmError(.conflict, "network with name \(name) already exists")
         }
+        try checkService(name)
     }
 }

@@ -53,11 +53,11 @@ package struct NetworkValidator: Sendable {
             throw SwarmError(.conflict, "network with name \(spec.name) already exists")
         }
         if spec.isIngress {
+            guard !spec.isAttachable else { throw Refusal.invalid("ingress network cannot be attachable") }
             if let ingress = view.ingress {
-                throw SwarmError(.conflict, "ingress network (\(ingress.id)) already present")
-            }
-            guard !spec.isAttachable else {
-                throw Refusal.unsupported("an attachable ingress network", "leave --attachable away")
+                throw SwarmError(
+                    .conflict,
+                    "rpc error: code = AlreadyExists desc = ingress network (\(ingress.id)) is already present")
             }
             guard !spec.isInternal else {
                 throw SwarmError(.invalid, "invalid network config: an ingress network cannot be internal")
@@ -79,7 +79,9 @@ package struct NetworkValidator: Sendable {
         guard let text = config.subnet, !text.isEmpty else {
             throw SwarmError(.invalid, "invalid network config: a gateway or an IP range needs a subnet")
         }
-        guard let subnet = CIDR(text) else { throw invalid("subnet", text, "it is not ADDRESS/PREFIX") }
+        guard let subnet = CIDR(text) else {
+            throw SwarmError(.invalid, "Invalid subnet \(text) : invalid CIDR address: \(text)")
+        }
         guard subnet == subnet.network else { throw invalid("subnet", text, "it should be \(subnet.network)") }
         guard subnet.prefixLength > 0, !isSpecial(subnet) else {
             throw invalid("subnet", text, "it holds addresses with a meaning of their own")

@@ -72,8 +72,7 @@ package struct ServiceValidator: Sendable {
                 throw Refusal.notFound("network", attachment.target)
             }
             guard !network.spec.isIngress else {
-                throw SwarmError(
-                    .forbidden,
+                throw Refusal.invalid(
                     "Service cannot be explicitly attached to the ingress network \"\(network.spec.name)\"")
             }
             // Docker's drivers act on these names; all others mean nothing to any of them, and are kept as they are.

@@ -17,7 +17,7 @@ enum TaskValidator {
 
     private static func check(_ quantity: Swarm.ResourceRequirements.Quantity) throws(SwarmError) {
         if let cpus = quantity.nanoCPUs, cpus != 0, cpus < 1_000_000 {
-            throw Refusal.invalid("invalid cpu value \(Double(cpus) / 1e9): Must be at least 0.001")
+            throw Refusal.invalid("invalid cpu value \(text(cpus)): Must be at least 0.001")
         }
         if let bytes = quantity.memoryBytes, bytes != 0, bytes < 4 << 20 {
             throw Refusal.invalid("invalid memory value \(bytes): Must be at least 4MiB")
@@ -25,9 +25,16 @@ enum TaskValidator {
         if let pids = quantity.pids, pids < -1 {
             throw Refusal.invalid("invalid pids limit \(pids): Must be -1, 0 (both: no limit) or more")
         }
-        for resource in quantity.genericResources ?? [] where (resource.discrete?.value ?? -1) < 0 {
+        // One by name is taken, as in Docker, and fits no node.
+        for resource in quantity.genericResources ?? []
+        where resource.named == nil && (resource.discrete?.value ?? -1) < 0 {
             throw Refusal.invalid("invalid argument for resource \(resource.kind)")
         }
+    }
+
+    /// As Go prints it: without a fraction where there is none.
+    private static func text(_ nanoCPUs: Int64) -> String {
+        nanoCPUs.isMultiple(of: 1_000_000_000) ? "\(nanoCPUs / 1_000_000_000)" : "\(Double(nanoCPUs) / 1e9)"
     }
 
     static func check(_ config: Swarm.UpdateConfig?, _ name: String) throws(SwarmError) {
@@ -41,13 +48,13 @@ enum TaskValidator {
         if let ratio = config.maxFailureRatio, !(0...1).contains(ratio) {
             throw Refusal.invalid("TaskSpec: \(name)-maxfailureratio cannot be less than 0 or bigger than 1")
         }
-        let actions = name == "rollback" ? ["", "pause", "continue"] : ["", "pause", "continue", "rollback"]
-        guard actions.contains(config.failureAction ?? "") else {
+        // A rollback that is to be rolled back is paused, as in Docker.
+        guard ["", "pause", "continue", "rollback"].contains(config.failureAction ?? "") else {
             throw SwarmError(
-                .invalid, "unrecognized \(name)-failure action \(config.failureAction ?? "")")
+                .invalid, "unrecognized update failure action \(config.failureAction ?? "")")
         }
         guard ["", "stop-first", "start-first"].contains(config.order ?? "") else {
-            throw SwarmError(.invalid, "unrecognized \(name)-order \(config.order ?? "")")
+            throw SwarmError(.invalid, "unrecognized update order \(config.order ?? "")")
         }
     }
 }

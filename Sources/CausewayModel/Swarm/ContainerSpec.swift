@@ -30,6 +30,9 @@ extension Swarm {
         package var healthcheck: HealthConfig?
         package var secrets: [SecretReference]?
         package var configs: [ConfigReference]?
+        package var privileges: Privileges?
+        /// -1000 to 1000: how soon the kernel ends the container when memory is short.
+        package var oomScoreAdjustment: Int64?
 
         package init(image: String) { self.image = image }
 
@@ -60,6 +63,8 @@ extension Swarm {
             case healthcheck = "Healthcheck"
             case secrets = "Secrets"
             case configs = "Configs"
+            case privileges = "Privileges"
+            case oomScoreAdjustment = "OomScoreAdj"
         }
     }
 
@@ -67,6 +72,8 @@ extension Swarm {
         package var nameservers: [String]?
         package var search: [String]?
         package var options: [String]?
+
+        package init() {}
 
         enum CodingKeys: String, CodingKey {
             case nameservers = "Nameservers"

@@ -37,6 +37,10 @@ extension Swarm {
             package var memoryBytes: Int64
             package var engineVersion: String
             package var engineLabels: [String: String]
+            /// Docker Engine's log, network and volume drivers, by kind: `Log`, `Network`, `Volume`.
+            ///
+            /// Absent: the node is of a release that did not say.
+            package var plugins: [String: [String]]?
             /// As Docker Engine's `node-generic-resources` has them.
             package var genericResources: [GenericResource]?
 

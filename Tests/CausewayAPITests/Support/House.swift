@@ -1,9 +1,11 @@
-import CausewayAPI
 import CausewayEngine
+import CausewayManager
 import CausewayModel
 import Foundation
 import Logging
 import Testing
+
+@testable import CausewayAPI
 
 /// A server with its engine and its manager, on sockets of its own.
 struct House {
@@ -11,8 +13,14 @@ struct House {
     let containers = FakeContainers()
     let engine: FakeEngine?
     let socket: String
-    /// What is answered by the server itself.
-    var calls: [String] = []
+    /// Every call that the server answers itself.
+    private(set) var calls: [(method: String, path: String)] = []
+    /// In the place of ``control`` and ``containers``.
+    private var manager: SwarmManager?
+
+    private init(control: FakeControl, engine: FakeEngine?, socket: String) {
+        (self.control, self.engine, self.socket) = (control, engine, socket)
+    }
 
     /// Runs `body` against a server before `script`, and takes everything down.
     static func with(
@@ -44,6 +52,23 @@ struct House {
     /// Where the server keeps files for `/etc/hosts`.
     var hostsFolder: String { (socket as NSString).deletingLastPathComponent + "/hosts" }
 
+    /// The same with a real manager; ``control`` and ``containers`` are not asked then.
+    static func with(
+        manager: SwarmManager, script: @escaping FakeEngine.Script,
+        during body: @escaping @Sendable (House) async throws -> Void
+    ) async throws {
+        let folder = NSTemporaryDirectory() + "/capi-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let fake = try FakeEngine(folder + "/engine.sock", script)
+        defer {
+            fake.stop()
+            try? FileManager.default.removeItem(atPath: folder)
+        }
+        var house = House(control: FakeControl(), engine: fake, socket: folder + "/docker.sock")
+        house.manager = manager
+        try await house.run(engineAt: folder + "/engine.sock", 16 << 20, body)
+    }
+
     private func run(
         engineAt path: String, _ bodyLimit: Int, _ body: @escaping @Sendable (House) async throws -> Void
     ) async throws {
@@ -53,16 +78,17 @@ struct House {
         configuration.hostsFolder = hostsFolder
         configuration.registryLimit = .milliseconds(300)
         let server = EngineServer(
-            configuration, control: control, membership: control, containers: containers,
-            logs: EngineLogs(engine: client), engine: client, logger: Logger(label: "test"),
+            configuration, control: manager ?? control, membership: manager ?? control,
+            containers: manager ?? containers, logs: EngineLogs(engine: client), engine: client,
+            logger: Logger(label: "test"),
             now: { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) })
+        var house = self
+        house.calls = server.routes.calls.sorted { ($0.method, $0.path) < ($1.method, $1.path) }
         let (listening, listens) = AsyncStream.makeStream(of: Void.self)
         do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            try await withThrowingTaskGroup(of: Void.self) { [house] group in
                 group.addTask { try await server.run { listens.yield() } }
                 for await _ in listening { break }
-                var house = self
-                house.calls = server.calls
                 try await body(house)
                 server.shutdown()
                 try await group.waitForAll()

@@ -53,6 +53,12 @@ final class FakeNode {
         isCut = false
     }
 
+    /// The agent ends and comes back: what it had heard and not yet done is gone, what ran goes on.
+    func restart(_ world: World) async throws {
+        heard = []
+        if !isCut { try await connect(world) }
+    }
+
     /// The manager sees nothing: not even that the connection is gone.
     func cut() { isCut = true }
 
@@ -93,9 +99,9 @@ final class FakeNode {
 
 /// A manager with its own agent, and nodes elsewhere, wired in one process.
 final class ClusterWorld {
-    let world: World
+    private(set) var world: World
     var nodes: [FakeNode] = []
-    private let own: AsyncStream<NodeAssignment>
+    private var own: AsyncStream<NodeAssignment>
     private var nextNumber = 2
     private(set) var ownApplied: NodeAssignment?
     private(set) var ownRuns: Set<Swarm.ID> = []
@@ -120,6 +126,15 @@ final class ClusterWorld {
         try await node.join(world)
         nodes.append(node)
         return node
+    }
+
+    /// The manager ends and comes back, with what its store holds; the nodes that can reach it find it again.
+    func restartManager() async throws {
+        let again = World(store: world.store, script: world.script)
+        again.agent = world.agent
+        world = again
+        own = await again.manager.assignments()
+        for node in nodes where !node.isCut { try await node.connect(again) }
     }
 
     var manager: SwarmManager { world.manager }
