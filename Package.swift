@@ -186,7 +186,7 @@ let tests: [Target] = [
             "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTestKit", "CausewayDNS",
             "CausewayKeeper", log,
         ],
-        swiftSettings: strict),
+        exclude: ["Fixtures"], swiftSettings: strict),
 ]
 
 /// What is measured in this process itself; not installed.

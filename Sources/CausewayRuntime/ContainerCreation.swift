@@ -103,24 +103,24 @@ extension ContainerCreation {
     init(
         task: Swarm.Task, spec: Swarm.ContainerSpec, image: String, runtime: String, hostsFile: String,
         nodeHostname: String
-    ) throws(TaskTemplate.Unknown) {
-        let template = TaskTemplate(task: task, nodeHostname: nodeHostname)
+    ) throws(TaskTemplate.Failure) {
+        let spec = try TaskTemplate(task: task, nodeHostname: nodeHostname).filled(spec)
         self.image = image
         labels = Self.labels(of: task, adding: spec.labels ?? [:])
         entrypoint = spec.command
         command = spec.args
-        environment = try spec.env.map { lines throws(TaskTemplate.Unknown) in try template.fill(lines) }
+        environment = spec.env
         if let given = task.genericResources { environment = (environment ?? []) + Self.environment(of: given) }
         workingDirectory = spec.dir
         user = spec.user
-        hostname = try spec.hostname.map { text throws(TaskTemplate.Unknown) in try template.fill(text) }
+        hostname = spec.hostname
         isTTY = spec.tty
         opensStdin = spec.openStdin
         stopSignal = spec.stopSignal
         stopTimeout = (spec.stopGracePeriod ?? .seconds(10)).wholeSeconds
         healthcheck = spec.healthcheck
         host = Host(spec: spec, task: task.spec, runtime: runtime)
-        host.mounts = try template.fill(mounts: spec.mounts ?? [])
+        host.mounts = spec.mounts ?? []
         if !host.mounts.contains(where: { $0.target == "/etc/hosts" }) { host.mounts.append(.hosts(hostsFile)) }
     }
 

@@ -171,7 +171,7 @@ package final class DockerRuntime: ContainerRuntime {
     private func creation(
         of task: Swarm.Task, _ spec: Swarm.ContainerSpec, image: String
     ) throws(ContainerError) -> ContainerCreation {
-        do throws(TaskTemplate.Unknown) {
+        do throws(TaskTemplate.Failure) {
             return try ContainerCreation(
                 task: task, spec: spec, image: image, runtime: runtimeName, hostsFile: files.hosts(of: task.id),
                 nodeHostname: nodeHostname)

@@ -19,6 +19,7 @@ enum TaskDependencies {
     ) throws(ContainerError) -> [TaskDependency] {
         let references = task.spec.containerSpec?.dependencies ?? []
         guard !references.isEmpty else { return [] }
+        let template = TaskTemplate(task: task, nodeHostname: nodeHostname)
         let known = Dictionary(given.map { ($0.id, $0) }) { first, _ in first }
         var result: [TaskDependency] = []
         for reference in references {
@@ -29,10 +30,21 @@ enum TaskDependencies {
             let file = reference.file ?? Swarm.FileTarget(name: reference.name)
             result.append(
                 TaskDependency(
-                    path: reference.path, payload: found.payload, uid: try number(file.uid, "uid", reference),
+                    path: reference.path, payload: try filled(found, template, given),
+                    uid: try number(file.uid, "uid", reference),
                     gid: try number(file.gid, "gid", reference), mode: (file.mode ?? 0) & 0o7777))
         }
         return result
+    }
+
+    private static func filled(
+        _ found: Swarm.AssignedDependency, _ template: TaskTemplate, _ given: [Swarm.AssignedDependency]
+    ) throws(ContainerError) -> Swarm.Payload {
+        do throws(TaskTemplate.Failure) {
+            return try template.filled(found, of: given)
+        } catch {
+            throw ContainerError(.refused, error.description)
+        }
     }
 
     private static func number(

@@ -56,6 +56,12 @@ private let refused: [Refused] = [
     Refused("too many replicas", .invalid, argument + "65537 replicas are too many: a service may have 65536") {
         $0.mode = .replicated(65537)
     },
+    Refused(
+        "a template of nothing", .invalid,
+        argument
+            + "ContainerSpec: expanding hostname failed: template: expansion:1: can't evaluate field Nope: known are "
+            + ".Node, .Service, .Task"
+    ) { $0.taskTemplate.containerSpec?.hostname = "{{.Nope}}" },
     Refused("no image", .invalid, argument + "ContainerSpec: image reference must be provided") {
         $0.taskTemplate.containerSpec?.image = ""
     },

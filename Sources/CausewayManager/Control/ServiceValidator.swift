@@ -136,9 +136,24 @@ package struct ServiceValidator: Sendable {
         }
         try ContainerValidator.check(container)
         try DependencyValidator(view: view).check(container)
+        try checkTemplates(container, of: spec)
         try TaskValidator.check(spec.taskTemplate)
         try TaskValidator.check(spec.updateConfig, "update")
         try TaskValidator.check(spec.rollbackConfig, "rollback")
+    }
+
+    /// Fills in the templates for a task that might be, so that what never could is refused now.
+    private func checkTemplates(
+        _ container: Swarm.ContainerSpec, of spec: Swarm.ServiceSpec
+    ) throws(SwarmError) {
+        let meta = Swarm.Meta(createdAt: .zero, updatedAt: .zero)
+        let service = Swarm.Service(id: "serviceid", meta: meta, spec: spec)
+        let task = Swarm.Task(id: "taskid", meta: meta, service: service, slot: 1, nodeID: "nodeid")
+        do throws(TaskTemplate.Failure) {
+            _ = try TaskTemplate(task: task, nodeHostname: "hostname").filled(container)
+        } catch {
+            throw Refusal.invalid("ContainerSpec: \(error)")
+        }
     }
 
     private func checkPorts(_ spec: Swarm.ServiceSpec, of id: Swarm.ID?) throws(SwarmError) {

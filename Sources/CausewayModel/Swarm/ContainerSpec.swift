@@ -123,6 +123,8 @@ extension Swarm {
             package var labels: [String: String]?
             package var driverConfig: DriverConfig?
 
+            package init(labels: [String: String]? = nil) { self.labels = labels }
+
             enum CodingKeys: String, CodingKey {
                 case noCopy = "NoCopy"
                 case labels = "Labels"

@@ -3,6 +3,8 @@ import Foundation
 /// The `docker` command line, with Causeway's socket as its host.
 struct Docker: Sendable {
     var socket: String
+    /// What the command line finds in its environment besides: the variables of a stack file.
+    var variables: [String: String] = [:]
 
     /// Runs `docker WORDS`, and throws when it fails.
     @discardableResult func callAsFunction(_ words: String...) async throws -> Command.Said {
@@ -20,6 +22,7 @@ struct Docker: Sendable {
 
     private func command(_ words: [String]) -> Command {
         var command = Command([Machine.environment["CAUSEWAY_DOCKER"] ?? "docker"] + words)
+        command.environment = variables
         command.environment["DOCKER_HOST"] = "unix://\(socket)"
         command.environment["DOCKER_CONFIG"] = "/run/causeway-test-docker-config"
         return command
