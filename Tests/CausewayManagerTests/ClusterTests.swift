@@ -145,8 +145,9 @@ import Testing
         }
         await #expect(
             throws: SwarmError(
-                .invalid, "rpc error: code = FailedPrecondition desc = node \(node.id) is not down and can't be removed"
-            )
+                .invalid,
+                "rpc error: code = FailedPrecondition desc = node \(node.id) is a cluster manager and is a member of the "
+                    + "raft cluster. It must be demoted to worker before removal")
         ) {
             try await world.manager.removeNode(node.id, force: false)
         }
@@ -175,7 +176,7 @@ import Testing
     @Test(arguments: [
         (
             #"{"Subnet":"10.0.1.0"}"#, SwarmError.Reason.invalid,
-            "invalid network config: invalid subnet 10.0.1.0: it is not ADDRESS/PREFIX"
+            "Invalid subnet 10.0.1.0 : invalid CIDR address: 10.0.1.0"
         ),
         (
             #"{"Subnet":"10.9.1.5/24"}"#, .invalid,
@@ -226,7 +227,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("ingress", SwarmError.Reason.conflict), ("host", .forbidden), ("bridge", .forbidden), ("a b", .invalid),
+        ("ingress", SwarmError.Reason.conflict), ("host", .conflict), ("bridge", .conflict), ("a b", .invalid),
         ("", .invalid), ("-a", .invalid),
     ])
     func `with a wrong name is refused`(name: String, reason: SwarmError.Reason) async throws {
