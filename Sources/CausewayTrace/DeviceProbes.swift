@@ -50,6 +50,7 @@ package final class DeviceProbes: Sendable {
         Thread.detachNewThread { [weak self] in
             while let self, !self.isStopped.withLock({ $0 }) {
                 reader.read(into: log)
+                // The ring could wake this thread for each packet; a busy node is to be disturbed less than that.
                 usleep(2_000)
             }
             clinux_ring_close(reader.ring)

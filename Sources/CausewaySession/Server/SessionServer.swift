@@ -186,6 +186,9 @@ package final class SessionServer: Sendable {
     }
 
     /// Shows a certificate of the newest root, and has the nodes that are here get theirs.
+    ///
+    /// By looking, not by being told: a rotation goes on as nodes come, and who is here is in memory. Between rotations a look
+    /// is one comparison.
     private func followRoots(_ credentials: ServerCredentials) async {
         var wait = Nanoseconds(250_000_000)
         while await environment.sleep(wait) {
