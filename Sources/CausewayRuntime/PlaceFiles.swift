@@ -49,7 +49,9 @@ package struct PlaceFiles: Sendable {
     package func unmarkReady(_ namespace: String) throws { try remove(marker(namespace)) }
 
     private func remove(_ path: String) throws {
-        guard FileManager.default.fileExists(atPath: path) else { return }
-        try FileManager.default.removeItem(atPath: path)
+        // Not asked first whether it is there: the task's end and the watch over users' containers may come at once.
+        do { try FileManager.default.removeItem(atPath: path) } catch let error as CocoaError
+            where error.code == .fileNoSuchFile
+        {}
     }
 }
