@@ -50,8 +50,10 @@ package struct PlaceFiles: Sendable {
 
     private func remove(_ path: String) throws {
         // Not asked first whether it is there: the task's end and the watch over users' containers may come at once.
-        do { try FileManager.default.removeItem(atPath: path) } catch let error as CocoaError
-            where error.code == .fileNoSuchFile
-        {}
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch let error as CocoaError where error.code == .fileNoSuchFile {
+            return
+        }
     }
 }
