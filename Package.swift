@@ -139,7 +139,9 @@ let tests: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "CausewayManagerTests",
-        dependencies: ["CausewayModel", "CausewayStore", "CausewayManager", "CausewaySession", grdb],
+        dependencies: [
+            "CausewayModel", "CausewayStore", "CausewayManager", "CausewaySession", "CausewayTestKit", grdb,
+        ],
         swiftSettings: strict),
     .testTarget(
         name: "CausewaySessionTests",
@@ -177,7 +179,8 @@ let tests: [Target] = [
     .testTarget(
         name: "CausewayAPITests",
         dependencies: [
-            "CausewayModel", "CausewayEngine", "CausewayStore", "CausewayManager", "CausewayAPI", httpClient,
+            "CausewayModel", "CausewayEngine", "CausewayStore", "CausewayManager", "CausewayAPI", "CausewayTestKit",
+            httpClient,
         ] + nio + hummingbird,
         resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(

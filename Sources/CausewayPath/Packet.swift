@@ -148,6 +148,11 @@ struct Connection: Hashable, Sendable {
     var mark: UInt32 = 0
     var zone = Zone()
 
+    /// Whether a packet of a direction is translated where sources, or destinations, are.
+    func translates(_ part: Manipulation, of direction: Direction) -> Bool {
+        (part == .source) == (direction == .original) ? changesSource : changesDestination
+    }
+
     init(_ packet: Packet, zone: Zone = Zone()) {
         self.zone = zone
         original = packet.tuple

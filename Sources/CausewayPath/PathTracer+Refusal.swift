@@ -11,15 +11,11 @@ extension PathTracer {
             walk.carried == nil, walk.balanced.isEmpty, walk.hops.contains(where: { $0.stage.kind == .deviceIn })
         else { return nil }
         let at = walk.present
-        var back = walk
-        back.packet = Packet(
+        var packet = Packet(
             family == .ip ? .icmp : .icmpv6, from: source(at, of: walk.packet), 0, to: walk.packet.source, 0)
-        (back.packet.icmpType, back.packet.icmpCode) = (error.type, error.code)
+        (packet.icmpType, packet.icmpCode) = (error.type, error.code)
+        var back = walk.returning(packet, to: asked)
         back.quoted = walk.packet.tuple
-        (back.hops, back.uncertain, back.exit) = ([], [], nil)
-        (back.frame, back.frameSource) = (nil, nil)
-        back.question = asked
-        back.forgetNamespace()
         // The kernel hands the refused packet's connection on (`nf_ct_attach`), even one that never was confirmed.
         if let (index, direction) = walk.tracked {
             back.tracked = (index, direction == .original ? .reply : .original)

@@ -57,11 +57,14 @@ package struct PathTracer: Sendable {
             walk.hops[0].before.source = asked.source
         }
         let outward = Trace.Leg(packet: asked, hops: walk.hops, verdict: verdict)
-        var trace = Trace(outward: outward, reply: isReturning ? reply(to: asked, walk, verdict) : nil)
-        trace.remarks = Remarks(world).about(asked, verdict)
-        guard let refusal = refusal(of: asked, walk, verdict) else { return trace }
+        // Whether the sender hears of a refusal is part of the verdict, whether its way was asked for or not.
+        let isRefused = verdict.outcome == .refused
+        let reply = isReturning || isRefused ? reply(to: asked, walk, verdict) : nil
+        let refusal = refusal(of: asked, walk, verdict)
+        var trace = Trace(outward: outward, reply: isReturning ? reply : nil)
         if isReturning { trace.refusal = refusal }
-        if let remark = Self.remark(on: refusal) {
+        trace.remarks = Remarks(world).about(asked, verdict)
+        if isRefused, let back = refusal ?? reply, let remark = Self.remark(on: back) {
             trace.outward.verdict.answer = nil
             trace.remarks.append(remark)
         }
@@ -98,17 +101,10 @@ package struct PathTracer: Sendable {
         }
         guard verdict.outcome == .delivered || isReset, !walk.hops.isEmpty else { return nil }
         let at = walk.present
-        var back = walk
-        back.packet = walk.packet.reply
+        var back = walk.returning(walk.packet.reply, to: asked)
         if isReset { back.packet.flags = [.rst, .ack] }
-        back.hops = []
-        back.uncertain = []
-        (back.frame, back.frameSource) = (nil, nil)
-        back.question = asked
-        let mark = walk.packet.mark
-        back.forgetNamespace()
         back.isRelated = isReset && verdict.reason == .netfilter
-        if isReset, reflectsMark(at, walk.packet.family) { back.packet.mark = mark }
+        if isReset, reflectsMark(at, walk.packet.family) { back.packet.mark = walk.packet.mark }
         let first = back.packet
         let sender = isReset ? "closed port" : verdict.processName ?? "kernel"
         back.add(at, Stage(.socket, sender), isReset ? "sends a reset" : "answers")
@@ -121,12 +117,7 @@ package struct PathTracer: Sendable {
         from exit: (position: Int, link: String), to asked: Packet, _ walk: Walk
     ) -> Trace.Leg? {
         guard let link = world.link(exit.position, named: exit.link) else { return nil }
-        var back = walk
-        back.packet = walk.packet.reply
-        (back.hops, back.uncertain, back.exit) = ([], [], nil)
-        (back.frame, back.frameSource) = (nil, nil)
-        back.question = asked
-        back.forgetNamespace()
+        var back = walk.returning(walk.packet.reply, to: asked)
         let first = back.packet
         let end = back.run(from: .receive(exit.position, link))
         return Trace.Leg(packet: first, hops: back.hops, verdict: end)

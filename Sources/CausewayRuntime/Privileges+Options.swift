@@ -15,8 +15,7 @@ extension Swarm.Privileges {
         switch seccomp?.mode {
         case "unconfined": options.append("seccomp=unconfined")
         case "custom":
-            let profile = Data(base64Encoded: seccomp?.profile ?? "") ?? Data()
-            options.append("seccomp=\(String(decoding: profile, as: UTF8.self))")
+            options.append("seccomp=\(String(decoding: seccomp?.profile ?? Data(), as: UTF8.self))")
         default: break
         }
         if appArmor?.mode == "disabled" { options.append("apparmor=unconfined") }

@@ -1,6 +1,7 @@
 import CausewayManager
 import CausewayModel
 import CausewayStore
+import CausewayTestKit
 import Foundation
 import Logging
 import Testing
@@ -90,7 +91,7 @@ import Testing
 
     @Test func `every field of every body with a value that it cannot have`() async throws {
         try await withHouse { house, store in
-            var dice = Dice(Self.seed)
+            var dice = SeededGenerator(seed: Self.seed)
             for (call, schema, base) in Self.bodies {
                 for place in schema.places {
                     let values = Self.isFull ? Hostile.json : (0..<3).map { _ in dice.pick(Hostile.json) }
@@ -106,7 +107,7 @@ import Testing
 
     @Test func `random requests to every call`() async throws {
         try await withHouse { house, store in
-            var dice = Dice(Self.seed)
+            var dice = SeededGenerator(seed: Self.seed)
             let calls = house.calls
             #expect(calls.count > 40)
             for number in 0..<(Self.isFull ? 10_000 : 600) {
@@ -119,7 +120,7 @@ import Testing
     }
 
     /// A request with something wrong with it, somewhere.
-    private static func request(to call: (method: String, path: String), _ dice: inout Dice) -> String {
+    private static func request(to call: (method: String, path: String), _ dice: inout SeededGenerator) -> String {
         var path = call.path.replacing("{id}", with: dice.pick(Hostile.words.filter { !$0.isEmpty } + ["web", "net"]))
             .replacing("{image...}", with: dice.pick(["a/b", "A", "x:%00", "x@sha256:0"]))
         if dice.oneIn(8) { path += "/" + dice.pick(Hostile.words) }
@@ -140,7 +141,7 @@ import Testing
         return head.joined(separator: "\r\n") + "\r\n\r\n" + body
     }
 
-    private static func body(_ dice: inout Dice) -> String {
+    private static func body(_ dice: inout SeededGenerator) -> String {
         let (_, schema, base) = dice.pick(bodies)
         let good = schema.body(dice.pick(Hostile.json), at: dice.pick(schema.places), over: base)
         switch dice.next() % 8 {

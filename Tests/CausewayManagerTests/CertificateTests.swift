@@ -1,5 +1,6 @@
 import CausewayModel
 import CausewaySession
+import CausewayTestKit
 import Foundation
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
     private let noon = Timestamp(seconds: 1_800_000_000)
 
     @Test func `signs itself, for twenty years, as swarm-ca`() throws {
-        var generator = Seeded(1)
+        var generator = SeededGenerator(seed: 1)
         let authority = try CertificateAuthority(at: noon, using: &generator)
 
         let info = try TLSInfo(trustRoot: authority.certificate)
@@ -23,9 +24,9 @@ import Testing
     }
 
     @Test func `has a key that its generator decides`() throws {
-        var one = Seeded(7)
-        var same = Seeded(7)
-        var other = Seeded(8)
+        var one = SeededGenerator(seed: 7)
+        var same = SeededGenerator(seed: 7)
+        var other = SeededGenerator(seed: 8)
 
         let keys = [
             try CertificateAuthority(at: noon, using: &one).key, try CertificateAuthority(at: noon, using: &same).key,
@@ -43,7 +44,7 @@ import Testing
 
 @Suite struct `A join token` {
     @Test func `has swarmkit's form and pins its root`() throws {
-        var generator = Seeded(3)
+        var generator = SeededGenerator(seed: 3)
         let token = JoinToken(certificate: "a root", using: &generator)
 
         let parts = "\(token)".split(separator: "-")
@@ -55,7 +56,7 @@ import Testing
     }
 
     @Test func `keeps the digest and changes the secret when it is rotated`() {
-        var generator = Seeded(4)
+        var generator = SeededGenerator(seed: 4)
         let first = JoinToken(certificate: "a root", using: &generator)
         let second = JoinToken(certificate: "a root", using: &generator)
 
@@ -73,7 +74,7 @@ import Testing
 
     @Test func `writes a number in base 36 with its zeros`() {
         // SHA-256 of nothing, computed with another implementation of base 36.
-        var generator = Seeded(5)
+        var generator = SeededGenerator(seed: 5)
         let token = JoinToken(certificate: "", using: &generator)
 
         #expect(token.digest == "5oaq0bjhj6un82wg98mgigso5q7qlhc63je4gw7ivixqqhkd3p")

@@ -1,6 +1,7 @@
 import CausewayManager
 import CausewayModel
 import CausewayStore
+import CausewayTestKit
 import Testing
 
 @Suite struct `Random lives of a cluster` {
@@ -12,7 +13,7 @@ import Testing
     }
 
     private func live(_ seed: UInt64) async throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let cluster = try await ClusterWorld.started(nodes: Int.random(in: 2...5, using: &random))
         for name in ["a", "b"] {
             let replicas = UInt64.random(in: 1...6, using: &random)
@@ -24,7 +25,7 @@ import Testing
         for round in 0..<25 {
             try await act(cluster, &random)
             let loss = Int.random(in: 0...2, using: &random)
-            var noise = Seeded(seed &* 1000 &+ UInt64(round))
+            var noise = SeededGenerator(seed: seed &* 1000 &+ UInt64(round))
             try await cluster.run(
                 Int.random(in: 1...12, using: &random), loses: { Int.random(in: 0..<10, using: &noise) < loss },
                 each: { try check(cluster, "seed \(seed), round \(round)") })
@@ -39,7 +40,7 @@ import Testing
         try checkWhole(cluster, "seed \(seed), end")
     }
 
-    private func act(_ cluster: ClusterWorld, _ random: inout Seeded) async throws {
+    private func act(_ cluster: ClusterWorld, _ random: inout SeededGenerator) async throws {
         guard let node = cluster.nodes.randomElement(using: &random) else {
             try await cluster.add()
             return

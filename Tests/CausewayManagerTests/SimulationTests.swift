@@ -1,6 +1,7 @@
 import CausewayManager
 import CausewayModel
 import CausewayStore
+import CausewayTestKit
 import Testing
 
 @Suite struct `Random lives of a swarm` {
@@ -11,7 +12,7 @@ import Testing
     }
 
     private func live(_ seed: UInt64) async throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         var world = try await World.started()
         for var wanted in [network("tiny", subnet: "172.30.0.0/28"), network("wide")] {
             wanted.isAttachable = true
@@ -57,7 +58,7 @@ import Testing
         return "\(service.spec.mode) v\(service.specVersion.index) \(status)\n" + tasks.joined(separator: "\n")
     }
 
-    private func act(_ world: inout World, _ random: inout Seeded) async throws {
+    private func act(_ world: inout World, _ random: inout SeededGenerator) async throws {
         let services = try await world.manager.services()
         let service = services.randomElement(using: &random)
         let networks = [["tiny"], ["wide"], ["tiny", "wide"], []].randomElement(using: &random) ?? []
@@ -111,7 +112,7 @@ import Testing
     }
 
     /// `docker run`; what is refused leaves nothing behind.
-    private func run(_ world: World, on networks: [String], _ random: inout Seeded) async throws {
+    private func run(_ world: World, on networks: [String], _ random: inout SeededGenerator) async throws {
         let name = "c\(world.script.newID().suffix(3))"
         let ids = world.view.networks.sorted.filter { networks.contains($0.spec.name) }.map(\.id)
         let port = UInt16.random(in: 30000...30003, using: &random)

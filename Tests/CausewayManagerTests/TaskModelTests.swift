@@ -1,6 +1,7 @@
 import CausewayManager
 import CausewayModel
 import CausewayStore
+import CausewayTestKit
 import Foundation
 import Testing
 
@@ -28,7 +29,7 @@ import Testing
 private struct TaskLife {
     let seed: UInt64
     let cluster: ClusterWorld
-    private var random: Seeded
+    private var random: SeededGenerator
     /// What every task was at least, so far.
     private var highest: [Swarm.ID: (observed: Swarm.Task.State, desired: Swarm.Task.State)] = [:]
 
@@ -36,7 +37,7 @@ private struct TaskLife {
 
     init(_ seed: UInt64) async throws {
         self.seed = seed
-        random = Seeded(seed)
+        random = SeededGenerator(seed: seed)
         cluster = try await ClusterWorld.started(nodes: Int.random(in: 1...4, using: &random))
         _ = try await cluster.manager.createNetwork(network("tiny", subnet: "172.30.0.0/27"))
         _ = try await cluster.manager.createNetwork(network("wide"))
@@ -46,7 +47,7 @@ private struct TaskLife {
     mutating func live() async throws {
         for round in 0..<Int.random(in: 4...14, using: &random) {
             try await act()
-            var noise = Seeded(seed &* 1000 &+ UInt64(round))
+            var noise = SeededGenerator(seed: seed &* 1000 &+ UInt64(round))
             let loss = Int.random(in: 0...2, using: &random)
             for _ in 0..<Int.random(in: 1...5, using: &random) {
                 for _ in 0..<2 {

@@ -39,7 +39,7 @@ enum ContainerValidator {
             throw SwarmError(
                 .invalid, "invalid value of Seccomp.Mode '\(seccomp)': it is default, unconfined or custom")
         }
-        guard (privileges.seccomp?.profile ?? "").isEmpty == (seccomp != "custom") else {
+        guard (privileges.seccomp?.profile?.isEmpty ?? true) == (seccomp != "custom") else {
             throw SwarmError(.invalid, "Seccomp.Mode custom needs a Profile, and no other mode has one")
         }
         let appArmor = privileges.appArmor?.mode ?? ""

@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 extension Swarm {
     /// What a task's container may do beyond or below the usual (`Privileges` of the Engine API).
     package struct Privileges: Hashable, Codable, Sendable {
@@ -20,8 +22,8 @@ extension Swarm {
         package struct Seccomp: Hashable, Codable, Sendable {
             /// `default`, `unconfined` or `custom`.
             package var mode: String?
-            /// The profile in JSON, in base64; with `custom` alone.
-            package var profile: String?
+            /// The profile in JSON; with `custom` alone.
+            package var profile: Data?
 
             enum CodingKeys: String, CodingKey {
                 case mode = "Mode"

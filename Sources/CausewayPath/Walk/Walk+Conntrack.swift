@@ -123,10 +123,10 @@ extension Walk {
 
     /// What conntrack's entry does to a packet that is not the first.
     private mutating func apply(_ part: Connection.Manipulation, _ at: Int, _ hook: Nft.Chain.Base.Hook) {
-        guard let tracked, let connection = connections[at]?[tracked.index] else { return }
         // Who else has changed the packet (IPVS) changes it back himself.
-        let isSource = (part == .source) == (tracked.direction == .original)
-        guard isSource ? connection.changesSource : connection.changesDestination else { return }
+        guard let tracked, let connection = connections[at]?[tracked.index],
+            connection.translates(part, of: tracked.direction)
+        else { return }
         let before = packet
         switch (tracked.direction, part) {
         case (.original, .destination):

@@ -22,9 +22,9 @@ extension Walk {
     /// Turns the connection's translation round, in the error's own header and in the packet inside
     /// (`nf_nat_icmp_reply_translation`); nat chains are not asked.
     mutating func translateError(_ part: Connection.Manipulation, _ at: Int, _ hook: Nft.Chain.Base.Hook) {
-        guard let tracked, let quoted, let connection = connections[at]?[tracked.index] else { return }
-        let isSource = (part == .source) == (tracked.direction == .original)
-        guard isSource ? connection.changesSource : connection.changesDestination else { return }
+        guard let tracked, let quoted, let connection = connections[at]?[tracked.index],
+            connection.translates(part, of: tracked.direction)
+        else { return }
         let inside = tracked.direction == .reply ? connection.original : connection.reply
         let before = packet
         var translated = quoted

@@ -118,6 +118,17 @@ struct Walk: Sendable {
         .end(Verdict(.refused, world.place(at), text, reason: reason, answer: answer))
     }
 
+    /// A walk of what comes back: it knows what the namespaces remember, and has met nothing yet.
+    func returning(_ packet: Packet, to question: Packet) -> Walk {
+        var back = self
+        (back.hops, back.uncertain, back.exit) = ([], [], nil)
+        (back.frame, back.frameSource) = (nil, nil)
+        back.packet = packet
+        back.question = question
+        back.forgetNamespace()
+        return back
+    }
+
     /// A new namespace knows nothing of the mark, nor of another's conntrack entry.
     mutating func forgetNamespace() {
         packet.mark = 0

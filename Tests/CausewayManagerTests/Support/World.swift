@@ -6,19 +6,6 @@ import Logging
 import Synchronization
 import Testing
 
-/// A generator that a seed decides (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
-
 /// Time and names that only the test moves.
 final class Script: Sendable {
     private let state = Mutex((now: Timestamp(seconds: 1_800_000_000), ids: 0, roots: 0))
