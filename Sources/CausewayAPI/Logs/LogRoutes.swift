@@ -91,6 +91,7 @@ private struct LogCopier: Sendable {
                 }
                 guard wanted.mayGrow else { break }
                 isLate = true
+                // New tasks and nodes that come back are looked for: a person reads along, and it is a look into memory.
                 try await Task.sleep(for: .milliseconds(500))
             }
             try await group.waitForAll()
