@@ -92,6 +92,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             "POST", "/services/create", body: #"{"Name":"x","TaskTemplate":{"ContainerSpec":{}}}"#, 400,
             "ContainerSpec: image reference must be provided"),
         .service(#""EndpointSpec":{"Ports":[{"TargetPort":70000}]}"#, 400, "EndpointSpec.Ports[0].TargetPort"),
+        .container(
+            #""Privileges":{"Seccomp":{"Mode":"custom","Profile":"not base64"}}"#, 400, "Seccomp.Profile"),
         .service(#""EndpointSpec":{"Mode":"bogus"}"#, 400, #"invalid resolution mode: "bogus""#),
         Refusal("GET", "/services?filters=%7B%22bogus%22%3A%5B%22x%22%5D%7D", 400, "Invalid filter 'bogus'"),
         Refusal("GET", "/services?filters=%7Bbad", 400, "invalid filters '{bad'"),

@@ -90,6 +90,29 @@ import Testing
         #expect((trace.refusal != nil) == isReturning)
     }
 
+    @Test(arguments: [true, false])
+    func `a reset that a rule drops is silence too`(isReturning: Bool) throws {
+        var host = demo()
+        for index in host.tasks.indices { host.tasks[index].sockets = [] }
+        let reset = Nft.Expression.match(.payload("tcp", "flags"), .in, .value(.name("rst")))
+        host.host.tables.append(
+            Nft.Table(
+                family: .inet, name: "stranger", sets: [],
+                chains: [
+                    Nft.Chain(
+                        name: "quiet", base: .init(.filter, .forward, priority: 10),
+                        rules: [Nft.Rule([reset, .verdict(.drop)])])
+                ]))
+
+        let trace = try host.inventory.ask(
+            Question(target: "web:80", from: "task:client.1"), isReturning: isReturning)
+
+        #expect(trace.verdict.outcome == .refused)
+        #expect(trace.verdict.answer == nil)
+        #expect(trace.remarks.first?.contains("is dropped in host node-a, by inet stranger, chain quiet") == true)
+        #expect((trace.reply != nil) == isReturning)
+    }
+
     @Test func `a closed port of a task is told by the task's own kernel, with the address that was asked`() throws {
         var host = demo()
         for index in host.tasks.indices { host.tasks[index].sockets = [] }
