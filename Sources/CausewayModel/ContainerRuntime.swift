@@ -6,14 +6,17 @@ package protocol ContainerRuntime: Sendable {
     /// Makes the task's container, and fetches its image if that is not here. Returns the container's identifier.
     ///
     /// `dependencies`: The secrets and configs that the task uses; without one of them it is `unavailable`. Their
-    /// content is kept in memory, until ``keepDependencies(of:)`` does not name the task.
+    /// content is kept in memory, until ``keepFiles(of:dependenciesOf:)`` does not name the task.
     /// Refuses with Docker's words: they are shown to the user as they are.
     func prepare(
         _ task: Swarm.Task, with dependencies: [Swarm.AssignedDependency]
     ) async throws(ContainerError) -> String
 
-    /// Forgets the secrets and configs of all tasks but these.
-    func keepDependencies(of tasks: Set<Swarm.ID>) async
+    /// Removes what was made for other tasks than these: files that a container was to have and, but for those of
+    /// `living`, secrets and configs.
+    ///
+    /// A task may have such files and no container: the engine may end while it is asked for one.
+    func keepFiles(of tasks: Set<Swarm.ID>, dependenciesOf living: Set<Swarm.ID>) async
 
     /// Starts a container inside a network namespace that is complete.
     func start(_ id: String, namespacePath: String) async throws(ContainerError)

@@ -37,12 +37,7 @@ struct DependencyFiles: Sendable {
 
     /// Removes the files of all tasks but these.
     func keep(of tasks: Set<Swarm.ID>) throws(ContainerError) {
-        guard FileManager.default.fileExists(atPath: folder) else { return }
-        try attempt("remove secrets and configs in \(folder)") {
-            for task in try FileManager.default.contentsOfDirectory(atPath: folder) where !tasks.contains(task) {
-                try FileManager.default.removeItem(atPath: "\(folder)/\(task)")
-            }
-        }
+        try attempt("remove secrets and configs in \(folder)") { try TaskFiles.keep(tasks, in: folder) }
     }
 
     /// Nobody but root can read it before it has its owner and its mode.

@@ -71,9 +71,12 @@ package final class DockerRuntime: ContainerRuntime {
         return id
     }
 
-    package func keepDependencies(of tasks: Set<Swarm.ID>) async {
-        do throws(ContainerError) { try dependencyFiles.keep(of: tasks) } catch {
+    package func keepFiles(of tasks: Set<Swarm.ID>, dependenciesOf living: Set<Swarm.ID>) async {
+        do throws(ContainerError) { try dependencyFiles.keep(of: living) } catch {
             logger.error("secrets and configs of ended tasks are still in memory", metadata: ["error": "\(error)"])
+        }
+        do throws(ContainerError) { try files.keep(of: tasks) } catch {
+            logger.error("files of tasks that are gone are still there", metadata: ["error": "\(error)"])
         }
     }
 

@@ -31,7 +31,9 @@ package struct PlaceFiles: Sendable {
         try write([namespacePath, "ready \(marker(namespace))", "agent \(agentSocket)"], of: container)
     }
 
-    package func remove(container: String) throws { try remove("\(folder)/\(container)") }
+    package func remove(container: String) throws {
+        try FileManager.default.removeIfThere("\(folder)/\(container)")
+    }
 
     package func containers() throws -> [String] {
         guard FileManager.default.fileExists(atPath: folder) else { return [] }
@@ -46,12 +48,14 @@ package struct PlaceFiles: Sendable {
         try Data().write(to: URL(filePath: path))
     }
 
-    package func unmarkReady(_ namespace: String) throws { try remove(marker(namespace)) }
+    package func unmarkReady(_ namespace: String) throws { try FileManager.default.removeIfThere(marker(namespace)) }
+}
 
-    private func remove(_ path: String) throws {
-        // Not asked first whether it is there: the task's end and the watch over users' containers may come at once.
+extension FileManager {
+    /// Not asked first whether it is there: the end of a task and a look at all of them may come at once.
+    func removeIfThere(_ path: String) throws {
         do {
-            try FileManager.default.removeItem(atPath: path)
+            try removeItem(atPath: path)
         } catch let error as CocoaError where error.code == .fileNoSuchFile {
             return
         }

@@ -34,8 +34,22 @@ struct TaskFiles: Sendable {
         // An empty identifier would name the directory of all tasks.
         guard !task.isEmpty, !task.contains("/") else { return }
         let path = "\(directory)/tasks/\(task)"
-        guard FileManager.default.fileExists(atPath: path) else { return }
-        try attempt("remove \(path)") { try FileManager.default.removeItem(atPath: path) }
+        try attempt("remove \(path)") { try FileManager.default.removeIfThere(path) }
+    }
+
+    /// Removes the files of all tasks but these.
+    func keep(of tasks: Set<Swarm.ID>) throws(ContainerError) {
+        try attempt("remove the files of tasks in \(directory)/tasks") {
+            try Self.keep(tasks, in: "\(directory)/tasks")
+        }
+    }
+
+    /// Of a folder that has one for each task, removes those of all others; nothing is there before the first.
+    static func keep(_ tasks: Set<Swarm.ID>, in folder: String) throws {
+        guard FileManager.default.fileExists(atPath: folder) else { return }
+        for task in try FileManager.default.contentsOfDirectory(atPath: folder) where !tasks.contains(task) {
+            try FileManager.default.removeIfThere("\(folder)/\(task)")
+        }
     }
 
     private func attempt(_ what: String, _ body: () throws -> Void) throws(ContainerError) {

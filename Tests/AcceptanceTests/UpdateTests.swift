@@ -21,8 +21,11 @@ extension Acceptance.OnCluster {
         }
 
         @Test func `an update that fails pauses, and the command says so`() async throws {
-            try await withService("up-pause", "--replicas", "2", "--update-monitor", "1s", Images.test, replicas: 2) {
-                before in
+            // The delay keeps the second from its turn until the first, which did run for a moment, is seen to fail.
+            try await withService(
+                "up-pause", "--replicas", "2", "--update-monitor", "5s", "--update-delay", "5s", Images.test,
+                replicas: 2
+            ) { before in
                 let said = try await docker.attempt("service", "update", "--args", "sh -c 'exit 7'", "up-pause")
                 #expect(!said.succeeded)
                 #expect(said.all.contains("update paused due to failure or early termination of task"))

@@ -59,7 +59,7 @@ private let refused: [Refused] = [
     Refused(
         "a template of nothing", .invalid,
         argument
-            + "ContainerSpec: expanding hostname failed: template: expansion:1: can't evaluate field Nope: known are "
+            + "expanding hostname failed: template: expansion:1: can't evaluate field Nope: known are "
             + ".Node, .Service, .Task"
     ) { $0.taskTemplate.containerSpec?.hostname = "{{.Nope}}" },
     Refused("no image", .invalid, argument + "ContainerSpec: image reference must be provided") {

@@ -1,6 +1,8 @@
 // A client for acceptance tests: many requests, each from a socket of its own, and a count of who answered.
 //
-//   load http|udp ADDRESS PORT COUNT [CONCURRENCY] [--bind ADDRESS] [--timeout MILLISECONDS]
+//   load http|udp ADDRESS PORT COUNT [CONCURRENCY] [--bind ADDRESS] [--from SOURCE-PORT] [--timeout MILLISECONDS]
+//
+// With `--from`, the first request has that source port, and each other one the next.
 //
 // Understands the answers of whoami (`HOSTNAME CLIENT-ADDRESS CLIENT-PORT`) and of the demo image (`HOSTNAME saw
 // CLIENT-ADDRESS`). Nothing is tried twice. Prints one JSON object:
@@ -57,7 +59,7 @@ static struct request requests[most_at_once];
 static struct tally replicas, clients, failures;
 static struct address target, source;
 static int events, is_udp, concurrency = 64, under_way;
-static long answered, ports_kept, started;
+static long answered, ports_kept, started, first_port;
 static double timeout = 5;
 static char query[512];
 
@@ -69,7 +71,8 @@ static double now(void) {
 
 static void wrong(const char *what, const char *value) {
     fprintf(stderr, "load: %s \"%s\"\n", what, value);
-    fprintf(stderr, "usage: load http|udp ADDRESS PORT COUNT [CONCURRENCY] [--bind ADDRESS] [--timeout MILLISECONDS]\n");
+    fprintf(stderr, "usage: load http|udp ADDRESS PORT COUNT [CONCURRENCY] [--bind ADDRESS] [--from SOURCE-PORT]"
+                    " [--timeout MILLISECONDS]\n");
     exit(2);
 }
 
@@ -142,6 +145,14 @@ static void succeed(struct request *request) {
     finish(request);
 }
 
+static void set_port(struct address *address, int port) {
+    if (address->value.ss_family == AF_INET) {
+        ((struct sockaddr_in *)&address->value)->sin_port = htons(port);
+    } else {
+        ((struct sockaddr_in6 *)&address->value)->sin6_port = htons(port);
+    }
+}
+
 static void start(struct request *request) {
     started++;
     int file = socket(target.value.ss_family, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -153,8 +164,12 @@ static void start(struct request *request) {
     under_way++;
     if (source.size) {
         int one = 1;
+        if (first_port) {
+            set_port(&source, first_port + started - 1);
+            setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        }
         // The port is chosen with the connection, so that ports in use to others can be used again.
-        if (!is_udp) setsockopt(file, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+        if (!is_udp && !first_port) setsockopt(file, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
         if (bind(file, (void *)&source.value, source.size) < 0) return fail(request, kind(errno));
     }
     if (connect(file, (void *)&target.value, target.size) < 0 && errno != EINPROGRESS) {
@@ -260,6 +275,8 @@ int main(int count, char **arguments) {
     for (int i = 1; i < count; i++) {
         if (!strcmp(arguments[i], "--bind") && i + 1 < count) {
             source = address(arguments[++i], 0);
+        } else if (!strcmp(arguments[i], "--from") && i + 1 < count) {
+            first_port = number(arguments[++i], 65535);
         } else if (!strcmp(arguments[i], "--timeout") && i + 1 < count) {
             timeout = number(arguments[++i], 3600000) / 1e3;
         } else if (places == 5 || !strncmp(arguments[i], "--", 2)) {
@@ -274,6 +291,8 @@ int main(int count, char **arguments) {
     target = address(plain[1], number(plain[2], 65535));
     long total = number(plain[3], 100000000);
     if (plain[4]) concurrency = number(plain[4], most_at_once);
+    if (first_port && first_port + total > 65536) wrong("too many requests for the ports from", plain[3]);
+    if (first_port && !source.size) source = address(strchr(plain[1], ':') ? "::" : "0.0.0.0", 0);
     if (source.size && source.value.ss_family != target.value.ss_family) wrong("of the other family: --bind to", plain[1]);
     const char *form = strchr(plain[1], ':') ? "GET / HTTP/1.1\r\nHost: [%s]:%s\r\nConnection: close\r\n\r\n"
                                             : "GET / HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n";

@@ -139,17 +139,17 @@ package actor TaskSupervisor {
             busy.insert(id)
         }
         for case .advance(let id) in jobs { busy.insert(id) }
-        await runtime.keepDependencies(of: tasksWithFiles(ours))
+        await keepFiles(of: ours)
         return jobs
     }
 
-    /// The tasks that may use secrets and configs: until they have ended.
+    /// A task's files are kept while there is a container, its secrets and configs until it has ended.
     ///
-    /// What is in the making is among them: nobody makes a container but for a task that has not ended, or is busy.
-    private func tasksWithFiles(_ containers: [Swarm.ID: [ObservedContainer]]) -> Set<Swarm.ID> {
-        let wanted = records.filter { !$0.value.status.state.isTerminal }.keys
+    /// What is in the making keeps both: nobody makes a container but for a task that has not ended, or is busy.
+    private func keepFiles(of containers: [Swarm.ID: [ObservedContainer]]) async {
+        let wanted = busy.union(records.filter { !$0.value.status.state.isTerminal }.keys)
         let running = containers.filter { $0.value.contains { $0.state == .running } }.keys
-        return busy.union(wanted).union(running)
+        await runtime.keepFiles(of: wanted.union(containers.keys), dependenciesOf: wanted.union(running))
     }
 
     /// What runs comes first if a task has several containers, which only somebody else can have brought about.

@@ -152,7 +152,7 @@ package struct ServiceValidator: Sendable {
         do throws(TaskTemplate.Failure) {
             _ = try TaskTemplate(task: task, nodeHostname: "hostname").filled(container)
         } catch {
-            throw Refusal.invalid("ContainerSpec: \(error)")
+            throw Refusal.invalid(error.description)
         }
     }
 

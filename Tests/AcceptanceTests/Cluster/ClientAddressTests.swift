@@ -63,7 +63,7 @@ extension Acceptance.InLab {
                         addresses[0].contains(":")
                         ? LabCluster.address6("client") : LabCluster.address("client")
                     #expect(answers.allSatisfy { $0.seen?.client == client })
-                    for (_, round) in Dictionary(grouping: answers, by: \.round) { Self.expectOwnPort(round) }
+                    Self.expectOwnPorts(answers)
                 }
             }
         }
@@ -182,7 +182,9 @@ extension Acceptance.InLab {
             _ transport: Load.Transport, _ address: String, count: Int,
             sourceLocation: SourceLocation = #_sourceLocation
         ) async throws {
-            let load = Load(transport: transport, address: address, port: 8080, count: count)
+            var load = Load(transport: transport, address: address, port: 8080, count: count)
+            // A port that the client has used through another node is not free at the task for a while.
+            load.from = SourcePorts.next(count)
             let result = try await load.run(at: lab.place("client"))
             let client = address.contains(":") ? LabCluster.address6("client") : LabCluster.address("client")
             let what: Comment = "\(transport) to \(address): \(result)"
@@ -193,12 +195,19 @@ extension Acceptance.InLab {
         }
 
         /// Of several connections from one source port to one task, exactly one keeps the port.
-        private static func expectOwnPort(_ round: [OnePort.Answer]) {
-            let byReplica = Dictionary(grouping: round.filter { $0.seen != nil }) { $0.seen?.replica ?? "" }
-            for (replica, answers) in byReplica {
-                let ports = answers.compactMap { $0.seen?.port }
-                #expect(Set(ports).count == ports.count, "\(replica): \(answers)")
-                #expect(ports.contains(answers[0].sourcePort), "\(replica): \(answers)")
+        ///
+        /// None does if an earlier round's got that port instead of its own: the kernel takes any that is free.
+        private static func expectOwnPorts(_ answers: [OnePort.Answer]) {
+            for (replica, answers) in Dictionary(grouping: answers, by: { $0.seen?.replica ?? "" }) where replica != ""
+            {
+                var given: Set<Int> = []
+                for (_, round) in Dictionary(grouping: answers, by: \.round).sorted(by: { $0.key < $1.key }) {
+                    let ports = round.compactMap { $0.seen?.port }
+                    let own = round[0].sourcePort
+                    #expect(Set(ports).count == ports.count, "\(replica): \(round)")
+                    #expect(ports.contains(own) || given.contains(own), "\(replica): \(round)")
+                    given.formUnion(ports)
+                }
             }
         }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 /// Many requests, each on a connection of its own, and who answered them (Tests/Support/load.c).
@@ -11,6 +12,8 @@ struct Load: Sendable {
     var count = 1
     var atOnce = 32
     var timeout: Duration = .seconds(5)
+    /// The source port of the first request, each other having the next; `nil`: as the system chooses.
+    var from: Int?
 
     struct Result: Decodable, Sendable, CustomStringConvertible {
         var requested: Int
@@ -44,14 +47,30 @@ struct Load: Sendable {
 
     func run(at place: Machine.Place) async throws -> Result {
         let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
-        let words = [
-            Self.program, transport.rawValue, address, "\(port)", "\(count)", "\(atOnce)", "--timeout",
-            "\(milliseconds)",
-        ]
+        let words =
+            [
+                Self.program, transport.rawValue, address, "\(port)", "\(count)", "\(atOnce)", "--timeout",
+                "\(milliseconds)",
+            ] + (from.map { ["--from", "\($0)"] } ?? [])
         let said = try await Command(place.wrap(words)).attempt()
         do {
             return try JSONDecoder().decode(Result.self, from: Data(said.out.utf8))
         } catch { throw Command.Failure(said: said) }
+    }
+}
+
+/// Source ports that nobody has had for long: from a range that the system does not choose from, one after the other.
+enum SourcePorts {
+    private static let range = 2_000..<32_000
+    private static let free = Mutex(range.lowerBound)
+
+    /// The first of so many that follow each other.
+    static func next(_ count: Int) -> Int {
+        free.withLock { free in
+            if free + count > range.upperBound { free = range.lowerBound }
+            defer { free += count }
+            return free
+        }
     }
 }
 

@@ -40,10 +40,14 @@ actor FakeRuntime: ContainerRuntime {
     func holdLook() { isHoldingLook = true }
 
     private(set) var given: [Swarm.ID: [Swarm.AssignedDependency]] = [:]
-    /// The tasks whose secrets and configs are kept.
+    /// The tasks whose secrets and configs are kept, and those whose other files are.
     private(set) var kept: Set<Swarm.ID> = []
+    private(set) var keptFiles: Set<Swarm.ID> = []
 
-    func keepDependencies(of tasks: Set<Swarm.ID>) { kept = tasks }
+    func keepFiles(of tasks: Set<Swarm.ID>, dependenciesOf living: Set<Swarm.ID>) {
+        kept = living
+        keptFiles = tasks
+    }
 
     func prepare(
         _ task: Swarm.Task, with dependencies: [Swarm.AssignedDependency]

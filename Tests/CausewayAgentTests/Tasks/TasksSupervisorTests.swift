@@ -340,5 +340,19 @@ private final class Story: Sendable {
         await story.settle()
         #expect(await story.manager.last("t1")?.state == .complete)
         #expect(await story.runtime.kept == [])
+        #expect(await story.runtime.keptFiles == ["t1"])
+    }
+
+    @Test func `the files of a task that is given up before it has a container go`() async {
+        let story = Story()
+        await story.runtime.fail("prepare", .unavailable, "the engine ended")
+        await story.supervisor.update([.sample("t1")])
+        await story.settle()
+        #expect(await story.runtime.containers.isEmpty)
+        #expect(await story.runtime.keptFiles == ["t1"])
+
+        await story.supervisor.update([])
+        await story.settle()
+        #expect(await story.runtime.keptFiles == [])
     }
 }
