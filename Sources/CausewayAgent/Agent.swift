@@ -9,20 +9,20 @@ import Logging
 package actor Agent {
     private let source: any AssignmentSource
     let node: any Node
-    private let keeper: any SocketKeeping
+    let keeper: any SocketKeeping
     private let peers: PeerWatch?
     let reconciler: NodeReconciler
     let logger: Logger
     /// How long a change of others may go unnoticed if no notification came.
     private let auditInterval: Duration
     /// How many tenths of a second a task waits for its network before that is an error.
-    private let readyPatience: Int
+    let readyPatience: Int
     /// The tasks' side: what runs, once its network is there.
     private var supervise: (@Sendable (NodeAssignment) async -> Void)?
     /// The same for containers of users, with the namespaces that are complete.
     private var superviseContainers: (@Sendable ([AttachedContainer], Set<String>) async -> Void)?
 
-    private let inbox = Inbox()
+    let inbox = Inbox()
     private var assignment: NodeAssignment?
     /// Tasks of the assignment that have ended without its knowing it.
     private var ended: Set<Swarm.ID> = []
@@ -36,7 +36,7 @@ package actor Agent {
     var failures: [NamespaceReference: KernelError] = [:]
     /// The assignment's revision that the kernel agrees with.
     package private(set) var appliedRevision: UInt64?
-    private var takenPorts: Set<PortTaken> = []
+    var takenPorts: Set<PortTaken> = []
     /// What was put right that somebody else had changed, since the start.
     package internal(set) var repairs = RepairCounters()
     var damping = Damping()
@@ -282,148 +282,6 @@ package actor Agent {
         for (place, error) in report.errors {
             logger.error("kernel refused a step", metadata: ["namespace": "\(place)", "error": "\(error)"])
         }
-    }
-
-    // MARK: ports, names, flows
-
-    private func keepSockets(_ desired: DesiredNode) async {
-        var wanted = KeptSockets()
-        wanted.ports = desired.publishedPorts
-        for (task, table) in desired.names {
-            guard let namespace = desired.namespaceOfTask[task] else { continue }
-            wanted.resolvers[task] = KeptSockets.Resolver(
-                namespacePath: node.path(ofNamespace: namespace), table: table)
-        }
-        do {
-            note(try await keeper.keep(wanted), desired)
-        } catch {
-            failures[.host] = KernelError(step: "keep sockets", reason: .other, detail: "\(error)")
-            logger.error("cannot keep sockets", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func note(_ unkept: UnkeptSockets, _ desired: DesiredNode) {
-        for port in unkept.ports.subtracting(takenPorts).map(\.description).sorted() { logger.error("\(port)") }
-        takenPorts = unkept.ports
-        for (task, reason) in unkept.resolvers.sorted(by: { $0.key < $1.key }) {
-            guard let namespace = desired.namespaceOfTask[task] else { continue }
-            failures[.task(namespace)] = KernelError(
-                step: "serve names in \(namespace)", reason: .other, detail: reason)
-            logger.error("cannot serve names", metadata: ["namespace": "\(namespace)", "error": "\(reason)"])
-        }
-    }
-
-    /// A datagram has no connection to keep: its next one goes where the service is now.
-    private func forgetFlows(from old: DesiredNode?, to new: DesiredNode) async {
-        let lost = Backends.lost(from: old, to: new)
-        guard !lost.isEmpty else { return }
-        do throws(KernelError) {
-            try await node.forgetDatagramFlows(to: lost)
-        } catch {
-            logger.error("cannot forget flows", metadata: ["addresses": "\(lost.sorted())", "error": "\(error)"])
-        }
-    }
-}
-
-extension Agent: TaskNetwork {
-    /// The task's namespace, once all of it is there.
-    ///
-    /// What the kernel refused is tried again meanwhile; after some seconds it is this task's failure, with its reason.
-    package func ready(_ task: Swarm.Task) async throws -> String {
-        let name = TaskPlace.namespaceName(of: task)
-        for _ in 0..<readyPatience {
-            if applied?.namespaces[name] != nil, failures[.task(name)] == nil, failures[.host] == nil {
-                return node.path(ofNamespace: name)
-            }
-            try await Task.sleep(for: .milliseconds(100))
-        }
-        throw failures[.task(name)] ?? failures[.host]
-            ?? KernelError(
-                step: "give task \(task.name) its network", reason: .noNamespace,
-                detail: "no assignment with this task was applied yet")
-    }
-}
-
-extension Agent {
-    /// How long the kernel may take for it.
-    private static let lettingGoPatience = Duration.seconds(2)
-
-    /// Takes the networks of tasks that have ended away, and returns when they are gone.
-    ///
-    /// To be called before anybody is told of the end: then their addresses may be given to tasks of other nodes, whose
-    /// kernels do not wait for this one.
-    package func letGo(of tasks: Set<Swarm.ID>) async {
-        guard tasks.contains(where: hasNamespace) else { return }
-        inbox.put(ended: tasks)
-        let deadline = ContinuousClock.now + Self.lettingGoPatience
-        while tasks.contains(where: hasNamespace) {
-            guard ContinuousClock.now < deadline else {
-                return logger.warning(
-                    "the networks of ended tasks are still there", metadata: ["tasks": "\(tasks.sorted())"])
-            }
-            guard await Task.pause(for: .milliseconds(2)) else { return }
-        }
-    }
-
-    private func hasNamespace(_ task: Swarm.ID) -> Bool { applied?.namespaceOfTask[task] != nil }
-}
-
-extension NodeAssignment {
-    /// The same, with tasks that have ended shown as ended.
-    fileprivate func without(_ ended: Set<Swarm.ID>) -> NodeAssignment {
-        guard !ended.isEmpty else { return self }
-        var shown = self
-        for index in tasks.indices where ended.contains(tasks[index].id) { shown.tasks[index].status.state = .complete }
-        return shown
-    }
-}
-
-extension Agent {
-    /// A program that has not opened its ports by then is none that one waits for.
-    private static let listeningPatience = Duration.seconds(1)
-
-    package func listening(_ task: Swarm.Task) async {
-        let ports = Set(task.ports.filter { $0.protocol == .tcp }.map(\.targetPort))
-        guard !ports.isEmpty else { return }
-        let deadline = ContinuousClock.now + Self.listeningPatience
-        while ContinuousClock.now < deadline {
-            do throws(KernelError) {
-                if try await node.listeners(in: TaskPlace.namespaceName(of: task)).isSuperset(of: ports) { return }
-            } catch {
-                return logger.warning("cannot tell whether \(task.name) listens; it counts as running: \(error)")
-            }
-            guard await Task.pause(for: .milliseconds(5)) else { return }
-        }
-        logger.notice("\(task.name) runs, and does not listen on all that it publishes: \(ports.sorted())")
-    }
-}
-
-/// The addresses that a node's table balances to.
-enum Backends {
-    /// Those that nothing leads to any more.
-    static func lost(from old: DesiredNode?, to new: DesiredNode) -> Set<IPAddress> {
-        let maps = Dictionary(maps(of: new).map { ($0.name, $0) }) { first, _ in first }
-        let gone = Set(
-            Self.maps(of: old ?? DesiredNode()).flatMap { map in
-                map.keyed.difference(to: maps[map.name]?.keyed ?? Nft.Elements()).gone.flatMap(addresses)
-            })
-        // Mostly none; only else every service is asked whether it still has it.
-        return maps.values.reduce(gone) { gone, map in
-            gone.isEmpty ? gone : gone.subtracting(map.keyed.entries.flatMap(addresses))
-        }
-    }
-
-    private static func maps(of desired: DesiredNode) -> [Nft.Set] {
-        desired.host.tables.flatMap(\.sets).filter { $0.data != nil }
-    }
-
-    private static func addresses(_ entry: Nft.Elements.Entry) -> [IPAddress] {
-        let values =
-            switch entry {
-            case .one(let element): [element.data ?? []]
-            case .row(let row): row.choices
-            }
-        return values.compactMap { if case .address(let address)? = $0.first { address } else { nil } }
     }
 }
 
