@@ -7,7 +7,8 @@ def fields: {
     requests: ["p50", "us"], connections: ["p50", "us"], start: ["ms", "ms"], changes: ["ms", "ms"],
     placing: ["ms", "ms"], reaching: ["ms", "ms"], build: ["ms", "ms"],
     "mesh-requests": ["p50", "us"], "mesh-connections": ["p50", "us"], convergence: ["ms", "ms"],
-    names: ["us", "us"], path: ["ms", "ms"], memory: ["mib", "MiB"]
+    names: ["us", "us"], path: ["ms", "ms"], memory: ["mib", "MiB"],
+    swarm: ["ms", "ms"], "swarm-api": ["ms", "ms"], "swarm-memory": ["mib", "MiB"]
 };
 
 def figures:
@@ -18,6 +19,20 @@ def figures:
             median: (map(.[$field]) | median), least: (map(.[$field]) | min), p99: (map(.[$field]) | p99),
             rate: (map(.rate // empty) | if length > 0 then median else null end)
         });
+
+# Docker's swarm mode divided by Causeway: the median has an aim, the least is told beside it.
+def swarm_aims:
+    [
+        (["create 1", "create 10", "create 50", "update 20", "stack of 10", "service ls", "service ps"][]
+            | ["swarm", ., 1]),
+        (["POST create", "GET services", "GET service", "GET tasks", "GET 20 tasks"][] | ["swarm-api", ., 2]),
+        ["swarm-memory", "500 services", 1]
+    ]
+    | map(
+        . as [$case, $what, $aim] | "docker: \($what)" as $theirs | "causeway: \($what)" as $ours
+        | [$case, "\($what), of Docker Swarm, median", $theirs, $ours, "median", "at least", $aim],
+          (select($case != "swarm-memory")
+            | [$case, "\($what), of Docker Swarm, least", $theirs, $ours, "least", null, null]));
 
 # The aims: what is divided by what, of which statistic, and what it has to be.
 def aims: [
@@ -60,7 +75,7 @@ def aims: [
     ["convergence", "a dead task is in no table, p99, in ms", "a task's process ends", null, "p99", null, null],
     ["convergence", "scaled down is in every table, median, in ms", "one task less", null, "median", null, null],
     ["convergence", "scaled down is in every table, p99, in ms", "one task less", null, "p99", null, null]
-];
+] + swarm_aims;
 
 def value($figures; $case; $what; $statistic):
     $figures | map(select(.case == $case and .what == $what)) | .[0][$statistic];
