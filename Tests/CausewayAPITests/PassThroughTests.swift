@@ -204,6 +204,22 @@ import Testing
         }
     }
 
+    @Test func `a body for the engine that is not HTTP is refused, not left without an answer`() async throws {
+        try await House.with { _, socket in
+            // It waits for a body that never comes.
+            _ = try socket.receiveToEnd()
+        } during: { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                try client.send("POST /build/prune HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+                client.finishSending()
+                return try Reply(client.receiveToEnd())
+            }
+            #expect(answer.status == 400)
+            #expect(answer.message == "malformed size of a chunk")
+        }
+    }
+
     @Test func `the engine's own 100 Continue is passed on`() async throws {
         try await House.with { _, socket in
             try socket.send("HTTP/1.1 100 Continue\r\n\r\n")

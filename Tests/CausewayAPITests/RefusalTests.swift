@@ -96,6 +96,10 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             #""Privileges":{"Seccomp":{"Mode":"custom","Profile":"not base64"}}"#, 400, "Seccomp.Profile"),
         .service(#""EndpointSpec":{"Mode":"bogus"}"#, 400, #"invalid resolution mode: "bogus""#),
         Refusal("GET", "/services?filters=%7B%22bogus%22%3A%5B%22x%22%5D%7D", 400, "Invalid filter 'bogus'"),
+        Refusal("GET", "/services?status=maybe", 400, "invalid value for status: maybe"),
+        Refusal(
+            "POST", "/swarm/update?version=1&rotateWorkerToken=on", body: "{}", 400,
+            "invalid value for rotateWorkerToken: on"),
         Refusal("GET", "/services?filters=%7Bbad", 400, "invalid filters '{bad'"),
         Refusal(
             "GET", "/tasks?filters=%7B%22desired-state%22%3A%5B%22x%22%5D%7D", 400, "Invalid desired-state filter: 'x'"),
@@ -108,6 +112,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal(
             "POST", "/networks/create", body: #"{"Name":"bridge","Driver":"overlay"}"#, 409,
             "network with name bridge already exists"),
+        .network(#""CheckDuplicate":"yes""#, 400, "wrong type of CheckDuplicate"),
         Refusal("POST", "/networks/create", body: #"{"Name":" ","Driver":"overlay"}"#, 400, "invalid network name"),
         Refusal("POST", "/swarm/init", body: "{}", 503, "already part of a swarm"),
         Refusal("GET", "/services/svc/logs", 404, "service svc not found"),

@@ -7,7 +7,7 @@ extension BodySchema {
         "Name": .value, "Driver": .value, "Scope": .value, "Internal": .value, "Attachable": .value,
         "EnableIPv6": .value, "Labels": .value, "Options": .value,
         "EnableIPv4": .value,
-        "Ingress": .value,
+        "Ingress": .value, "CheckDuplicate": .value,
         "IPAM": .object([
             "Driver": .refused("--ipam-driver", harmless: [.string("default")]),
             "Options": .refused("--ipam-opt"),

@@ -18,6 +18,8 @@ struct NetworkBody: Decodable, Sendable {
     var labels: [String: String]?
     var options: [String: String]?
     var ipam: IPAM?
+    /// Read so that it is a boolean; names are always unique.
+    var checksDuplicate: Bool?
 
     enum CodingKeys: String, CodingKey {
         case name = "Name"
@@ -30,6 +32,7 @@ struct NetworkBody: Decodable, Sendable {
         case labels = "Labels"
         case options = "Options"
         case ipam = "IPAM"
+        case checksDuplicate = "CheckDuplicate"
     }
 
     /// Options of Docker's overlay driver that Causeway does not act on.

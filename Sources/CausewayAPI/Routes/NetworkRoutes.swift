@@ -58,7 +58,7 @@ struct NetworkRoutes: Sendable {
         let tasks = try await backends.tasks()
         var shown = Engine.Network(network, tasks: tasks)
         shown.add(try await backends.attached())
-        if request.query.flag("verbose") { shown.addServices(try await backends.services(), tasks: tasks) }
+        if try request.query.boolean("verbose") { shown.addServices(try await backends.services(), tasks: tasks) }
         return try .json(shown)
     }
 

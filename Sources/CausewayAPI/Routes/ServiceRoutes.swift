@@ -11,7 +11,7 @@ struct ServiceRoutes: Sendable {
             Route("GET", "/services/{id}") { request throws(APIError) in
                 let service = try await backends.service(request.capture("id"))
                 return try .json(
-                    Engine.Service(service, insertsDefaults: request.query.flag("insertDefaults")))
+                    Engine.Service(service, insertsDefaults: try request.query.boolean("insertDefaults")))
             },
             Route("POST", "/services/{id}/update") { request throws(APIError) in try await update(request) },
             Route("DELETE", "/services/{id}") { request throws(APIError) in
@@ -33,7 +33,7 @@ struct ServiceRoutes: Sendable {
                 && filters.allows("mode") { service.spec.mode.word == $0 }
                 && filters.allows("runtime") { $0 == "container" }
         }
-        let status = request.query.flag("status") ? try await statuses() : nil
+        let status = try request.query.boolean("status") ? try await statuses() : nil
         return try .json(
             found.sorted { $0.id < $1.id }.map { service in
                 Engine.Service(service, status: status.map { $0(service) })

@@ -53,13 +53,15 @@ struct SwarmRoutes: Sendable {
         _ = try await backends.cluster()
         let version = try request.query.version(of: "swarm")
         let given: Swarm.ClusterSpec = try JSON.model(try await request.body(.cluster))
-        guard !request.query.flag("rotateManagerUnlockKey") else {
+        let rotatesWorkerToken = try request.query.boolean("rotateWorkerToken")
+        let rotatesManagerToken = try request.query.boolean("rotateManagerToken")
+        if try request.query.boolean("rotateManagerUnlockKey") {
             throw APIError(501, "rotateManagerUnlockKey (--autolock) is not supported by Causeway yet")
         }
         try await asking { () async throws(SwarmError) in
             try await backends.control.updateCluster(
-                given, version: version, rotateWorkerToken: request.query.flag("rotateWorkerToken"),
-                rotateManagerToken: request.query.flag("rotateManagerToken"))
+                given, version: version, rotateWorkerToken: rotatesWorkerToken,
+                rotateManagerToken: rotatesManagerToken)
         }
         return .empty(200)
     }

@@ -21,6 +21,16 @@ struct Query: Sendable {
         return !["", "0", "no", "false", "none"].contains(text)
     }
 
+    /// The few flags that Docker reads by Go's `strconv.ParseBool`: absent and empty are false, other words are refused.
+    func boolean(_ name: String) throws(APIError) -> Bool {
+        let text = values[name] ?? ""
+        if ["", "0", "f", "F", "false", "False", "FALSE"].contains(text) { return false }
+        guard ["1", "t", "T", "true", "True", "TRUE"].contains(text) else {
+            throw APIError(400, "invalid value for \(name): \(text): it must be true or false")
+        }
+        return true
+    }
+
     /// `version`, which every update must name.
     func version(of object: String) throws(APIError) -> Swarm.Version {
         let text = values["version"] ?? ""

@@ -5,7 +5,8 @@ import Synchronization
 /// Hands one request through to Docker Engine, and its answer back, byte for byte.
 ///
 /// Only the version in the path may have been rewritten before. Either side's end is the other side's end: a client
-/// that leaves takes its request with it. Throws an ``EngineError`` as long as nothing has been answered.
+/// that leaves takes its request with it. Throws an ``EngineError`` as long as nothing has been answered, also for a body
+/// that is not HTTP.
 final class PassThrough: Sendable {
     /// What may happen on the client's connection afterwards.
     enum Outcome: Sendable {
@@ -27,6 +28,8 @@ final class PassThrough: Sendable {
     /// Where Docker Engine is, for messages.
     private let enginePath: String
     private let isBodySent: Atomic<Bool>
+    /// Whether the client may have heard of an answer.
+    private let hasAnswered = Atomic(false)
 
     /// `body`: What of the request's body is still to come from the client.
     init(front: ByteChannel, back: ByteChannel, head: RequestHead, body: BodyScanner, enginePath: String) {
@@ -40,6 +43,14 @@ final class PassThrough: Sendable {
 
     /// Runs until the answer is complete, or both directions of a hijacked connection have ended.
     func run() async throws -> Outcome {
+        do {
+            return try await pass()
+        } catch let fault as HTTPFault where !hasAnswered.load(ordering: .acquiring) {
+            throw EngineError(status: fault.status, message: fault.message)
+        }
+    }
+
+    private func pass() async throws -> Outcome {
         let (switched, switcher) = AsyncStream.makeStream(of: Void.self)
         return try await withThrowingTaskGroup(of: Part.self) { group in
             group.addTask { try await self.upload(switched) }
@@ -150,6 +161,7 @@ final class PassThrough: Sendable {
     private func download(_ switcher: AsyncStream<Void>.Continuation) async throws -> Part {
         defer { switcher.finish() }
         let (answer, framing) = try await responseHead()
+        hasAnswered.store(true, ordering: .releasing)
         try await front.write(answer.head.bytes)
         if answer.status == 101 {
             switcher.yield()

@@ -20,7 +20,11 @@ final class FakeEngine: Sendable {
         Thread.detachNewThread { [self] in
             while true {
                 let fd = accept(listener.fd, nil, nil)
-                guard fd >= 0 else { return }
+                if fd < 0 {
+                    // Its time is up without a client: it waits for the next one, unless it was stopped.
+                    guard errno == EAGAIN || errno == EINTR else { return }
+                    continue
+                }
                 let socket = RawSocket(fd: fd)
                 Thread.detachNewThread { [self] in serve(socket, script) }
             }

@@ -54,7 +54,7 @@ struct House {
 
     /// The same with a real manager; ``control`` and ``containers`` are not asked then.
     static func with(
-        manager: SwarmManager, script: @escaping FakeEngine.Script,
+        manager: SwarmManager, bodyLimit: Int = 16 << 20, script: @escaping FakeEngine.Script,
         during body: @escaping @Sendable (House) async throws -> Void
     ) async throws {
         let folder = NSTemporaryDirectory() + "/capi-\(UUID().uuidString.prefix(8))"
@@ -66,7 +66,7 @@ struct House {
         }
         var house = House(control: FakeControl(), engine: fake, socket: folder + "/docker.sock")
         house.manager = manager
-        try await house.run(engineAt: folder + "/engine.sock", 16 << 20, body)
+        try await house.run(engineAt: folder + "/engine.sock", bodyLimit, body)
     }
 
     private func run(
