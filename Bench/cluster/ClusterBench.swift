@@ -150,7 +150,11 @@ struct ClusterBench: Sendable {
         },
         crossSign: { _, _, _, _ in throw SwarmError(.unsupported, "nothing is signed here") },
         newToken: { _ in "SWMTKN-1-new" },
-        hostRoutes: { [] },
+        newUnlockKey: {
+                var generator = SystemRandomNumberGenerator()
+                return Swarm.UnlockKey(using: &generator)
+            },
+            hostRoutes: { [] },
         defaultAddress: { text in
             guard let address = IPAddress(text) else { throw SwarmError(.invalid, "'\(text)' is no address") }
             return address

@@ -41,6 +41,7 @@ package struct ManagerEnvironment: Sendable {
     package var crossSign: @Sendable (_ new: String, _ former: String, _ key: String, Timestamp) throws -> String
     /// A new join token for a root certificate, PEM.
     package var newToken: @Sendable (_ caCertificate: String) -> String
+    package var newUnlockKey: @Sendable () -> Swarm.UnlockKey
     /// Destinations of the host's routes, in every table, without those that are Causeway's own.
     package var hostRoutes: @Sendable () async throws -> [CIDR]
     /// An address from an address, an interface's name, or nothing (then the default route's link decides).
@@ -73,6 +74,7 @@ package struct ManagerEnvironment: Sendable {
         makeIdentity: @escaping @Sendable (Timestamp) throws -> ClusterIdentity,
         crossSign: @escaping @Sendable (_ new: String, _ former: String, _ key: String, Timestamp) throws -> String,
         newToken: @escaping @Sendable (_ caCertificate: String) -> String,
+        newUnlockKey: @escaping @Sendable () -> Swarm.UnlockKey,
         hostRoutes: @escaping @Sendable () async throws -> [CIDR],
         defaultAddress: @escaping @Sendable (String) async throws -> IPAddress,
         obstacles: @escaping @Sendable () async -> [String] = { [] },
@@ -93,6 +95,7 @@ package struct ManagerEnvironment: Sendable {
         self.makeIdentity = makeIdentity
         self.crossSign = crossSign
         self.newToken = newToken
+        self.newUnlockKey = newUnlockKey
         self.hostRoutes = hostRoutes
         self.defaultAddress = defaultAddress
         self.obstacles = obstacles

@@ -13,7 +13,7 @@ extension SwarmManager: SwarmControl {
     }
 
     package func initialize(_ request: SwarmInit) async throws(SwarmError) -> Swarm.ID {
-        guard store.snapshot().cluster == nil else { throw Refusal.alreadyActive }
+        guard store.snapshot().cluster == nil, !store.isLocked else { throw Refusal.alreadyActive }
         try ClusterValidator.check(request)
         let obstacles = await environment.obstacles()
         guard obstacles.isEmpty else { throw SwarmError(.unavailable, obstacles.joined(separator: "; ")) }
@@ -55,6 +55,10 @@ extension SwarmManager: SwarmControl {
     }
 
     package func leave(force: Bool) async throws(SwarmError) {
+        if store.isLocked {
+            guard force else { throw .lockedNeedsForce }
+            return try await store.forget()
+        }
         guard store.snapshot().cluster != nil else { throw Refusal.notActive }
         guard force else { throw Refusal.lastManager }
         guard leaving == .not else {
@@ -111,10 +115,11 @@ extension SwarmManager: SwarmControl {
     }
 
     package func updateCluster(
-        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotateWorkerToken: Bool, rotateManagerToken: Bool
+        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotating: Set<Swarm.Rotation>
     ) async throws(SwarmError) {
         let filled = ClusterValidator.filled(spec)
         let newToken = environment.newToken
+        let newUnlockKey = environment.newUnlockKey()
         let replacement = try rootReplacement(filled)
         try await write { transaction throws(SwarmError) in
             guard var cluster = transaction.view.cluster else { throw Refusal.notManager }
@@ -122,8 +127,13 @@ extension SwarmManager: SwarmControl {
             guard cluster.meta.version == version else { throw .outOfSequence }
             cluster.spec = filled
             if let replacement { try replacement.begin(&cluster, &transaction) }
-            if rotateWorkerToken { cluster.workerToken = newToken(cluster.caCertificate) }
-            if rotateManagerToken { cluster.managerToken = newToken(cluster.caCertificate) }
+            if rotating.contains(.workerToken) { cluster.workerToken = newToken(cluster.caCertificate) }
+            if rotating.contains(.managerToken) { cluster.managerToken = newToken(cluster.caCertificate) }
+            if !filled.autoLocks {
+                cluster.unlockKey = nil
+            } else if cluster.unlockKey == nil || rotating.contains(.unlockKey) {
+                cluster.unlockKey = newUnlockKey
+            }
             try transaction.update(cluster)
         }
     }
@@ -175,6 +185,7 @@ extension SwarmManager: SwarmControl {
             listenAddress: request.listenAddress, caCertificate: identity.caCertificate, caKey: identity.caKey,
             workerToken: identity.workerToken, managerToken: identity.managerToken)
         cluster.tunnelPool = environment.tunnelPool
+        if cluster.spec.autoLocks { cluster.unlockKey = environment.newUnlockKey() }
         return cluster
     }
 

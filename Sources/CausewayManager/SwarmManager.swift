@@ -28,7 +28,7 @@ package actor SwarmManager {
     /// How this node reaches its peers.
     var localObservations: (key: Swarm.ID, value: [PeerObservation])?
     /// Since when the nodes can be heard without a gap.
-    private var listeningSince: Timestamp
+    var listeningSince: Timestamp
     /// Readers of this node's own.
     var readers: [Int: AsyncStream<NodeAssignment>.Continuation] = [:]
     var nextReader = 0
@@ -154,13 +154,15 @@ package actor SwarmManager {
         case .committed(_, let changes):
             announce(changes)
         case .reread(let revision):
-            log.warning("swarm events up to revision \(revision) were missed")
+            log.info("the store was read anew; swarm events up to revision \(revision) may have been missed")
         }
         wake()
     }
 
     /// The node knows itself better than the store does: a restart may have changed it.
-    private func refreshNode() async {
+    func refreshNode() async {
+        // None yet, or none that can be read: an unlocked manager does it then.
+        guard store.snapshot().cluster != nil else { return }
         let description = await environment.describeNode()
         do throws(SwarmError) {
             try await store.write(at: environment.now()) { transaction throws(SwarmError) in
@@ -177,7 +179,7 @@ package actor SwarmManager {
     /// The newest state, if this node is in a swarm.
     func view() throws(SwarmError) -> StoreSnapshot {
         let view = store.snapshot()
-        guard view.cluster != nil else { throw Refusal.notManager }
+        guard view.cluster != nil else { throw store.isLocked ? .locked : Refusal.notManager }
         return view
     }
 

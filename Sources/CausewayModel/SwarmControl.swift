@@ -9,7 +9,7 @@ package protocol SwarmControl: Sendable {
     func initialize(_ request: SwarmInit) async throws(SwarmError) -> Swarm.ID
     func cluster() async throws(SwarmError) -> Swarm.Cluster
     func updateCluster(
-        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotateWorkerToken: Bool, rotateManagerToken: Bool
+        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotating: Set<Swarm.Rotation>
     ) async throws(SwarmError)
     /// The identifier of the node that answers, if it is in a swarm.
     func localNodeID() async -> Swarm.ID?
@@ -53,6 +53,15 @@ package protocol SwarmControl: Sendable {
     // MARK: events
     /// Swarm-scoped events (`GET /events`), from `since` on as far as they are kept, then as they happen.
     func events(since: Timestamp?) async -> AsyncStream<SwarmEvent>
+}
+
+extension Swarm {
+    /// What `POST /swarm/update` may ask to be drawn anew.
+    package enum Rotation: Hashable, Sendable {
+        case workerToken, managerToken
+        /// Nothing, while managers are not locked.
+        case unlockKey
+    }
 }
 
 /// What `POST /swarm/init` asks for, with addresses already resolved to numbers.

@@ -4,6 +4,8 @@ package struct SwarmError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Reason: Hashable, Sendable {
         /// 400
         case invalid
+        /// 401
+        case unauthorized
         /// 403
         case forbidden
         /// 404

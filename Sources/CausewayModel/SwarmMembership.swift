@@ -5,6 +5,8 @@ package protocol SwarmMembership: Sendable {
     func join(_ request: SwarmJoin) async throws(SwarmError)
     /// Leaves: a worker at once, a manager only when forced.
     func leave(force: Bool) async throws(SwarmError)
+    /// Opens the state of a manager that is locked, with what `docker swarm unlock` was given.
+    func unlock(_ key: Swarm.UnlockKey) async throws(SwarmError)
     /// What a worker's API can show of the cluster: the newest assignment; absent on a manager and outside a swarm.
     func workerAssignment() async -> NodeAssignment?
 }

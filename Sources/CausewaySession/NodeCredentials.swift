@@ -81,6 +81,21 @@ package struct NodeCredentials: Hashable, Codable, Sendable {
 package enum KeptAssignment {
     static func path(in folder: String) -> String { "\(folder)/assignment.json" }
 
+    /// What a manager that locks keeps of its own node's, whole: in memory alone, because it is not encrypted.
+    private static func ownPath(in memory: String) -> String { "\(memory)/manager-assignment.json" }
+
+    package static func readOwn(in memory: String) throws(SwarmError) -> NodeAssignment? {
+        try read(NodeAssignment.self, ownPath(in: memory))
+    }
+
+    package static func writeOwn(_ assignment: NodeAssignment, in memory: String) throws {
+        try PrivateFile.write(try JSONEncoder().encode(assignment), to: ownPath(in: memory))
+    }
+
+    package static func removeOwn(in memory: String) throws(SwarmError) {
+        try PrivateFile.remove(ownPath(in: memory))
+    }
+
     package static func read(in folder: String, memory: String? = nil) throws(SwarmError) -> NodeAssignment? {
         guard var kept = try read(NodeAssignment.self, path(in: folder)) else { return nil }
         kept.dependencies = try memory.flatMap { memory throws(SwarmError) in

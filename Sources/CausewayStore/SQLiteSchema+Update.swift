@@ -7,7 +7,12 @@ extension SQLiteSchema {
     /// The newest form of the file that this release can read, as `PRAGMA user_version` has it.
     ///
     /// A migration whose result the release before cannot read raises it; one that only adds does not.
-    static let readableForm = 1
+    static let readableForm = sealedForm
+
+    /// The form of a store that any release since the first can read.
+    static let plainForm = 1
+    /// The form of one that is encrypted as a whole: what a release that knows no locks would take for damage.
+    static let sealedForm = 2
 
     /// Throws when a release whose form of the file is not known here has written it.
     static func refuseNewer(_ db: Database) throws {
@@ -32,11 +37,12 @@ extension SQLiteSchema {
     static func update(_ queue: DatabaseQueue, path: String) throws {
         try queue.read(refuseNewer)
         let pending = try queue.read(pending)
+        let form = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
         guard let first = pending.first else { return }
         if pending.count < migrator.migrations.count {
             try StoreFile(path: path).copy(to: "\(path).before-\(first.prefix(3))", replacing: true)
         }
         try migrator.migrate(queue)
-        try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = \(readableForm)") }
+        try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = \(max(form, plainForm))") }
     }
 }

@@ -40,37 +40,26 @@ enum SQLiteSchema {
     ///
     /// A release refuses a kind in `object` that it does not know, and passes over one in `addition`. So each kind that
     /// came after the first release is an addition: the release before still opens the file.
-    private static func table(of kind: StoreKind) -> String {
+    static func table(of kind: StoreKind) -> String {
         switch kind {
         case .cluster, .node, .network, .service, .task: "object"
         case .container, .dependency: "addition"
         }
     }
 
-    /// Whether objects of a kind are encrypted on disk.
-    private static func isSealed(_ kind: StoreKind) -> Bool { kind == .dependency }
-
-    /// Whether there is anything that only the key can read.
-    static func holdsSealed(_ db: Database) throws -> Bool {
-        guard try db.tableExists("addition") else { return false }
-        return try Bool.fetchOne(
-            db, sql: "SELECT EXISTS (SELECT 1 FROM addition WHERE kind = ?)",
-            arguments: [StoreKind.dependency.rawValue]) ?? false
-    }
-
-    /// Reads the whole store; `key` opens what is encrypted.
-    static func load(_ db: Database, _ key: StoreKey?) throws -> StoreSnapshot {
+    /// Reads the whole store; the keys of `ring` open what is encrypted.
+    static func load(_ db: Database, _ ring: [StoreKey]) throws -> StoreSnapshot {
         var snapshot = StoreSnapshot()
-        snapshot.revision = UInt64(try Int64.fetchOne(db, sql: "SELECT number FROM revision") ?? 0)
-        try load("object", db, key, into: &snapshot) { kind, id in
+        snapshot.revision = try revision(db)
+        try load("object", db, ring, into: &snapshot) { kind, id in
             throw SwarmError(.internal, "unknown kind '\(kind)' of object \(id): a newer version wrote this file")
         }
-        try load("addition", db, key, into: &snapshot) { _, _ in }
+        try load("addition", db, ring, into: &snapshot) { _, _ in }
         return snapshot
     }
 
     private static func load(
-        _ table: String, _ db: Database, _ key: StoreKey?, into snapshot: inout StoreSnapshot,
+        _ table: String, _ db: Database, _ ring: [StoreKey], into snapshot: inout StoreSnapshot,
         meeting unknown: (_ kind: String, _ id: String) throws -> Void
     ) throws {
         let rows = try Row.fetchCursor(db, sql: "SELECT kind, id, json FROM \(table) ORDER BY kind, id")
@@ -81,7 +70,8 @@ enum SQLiteSchema {
                 continue
             }
             do {
-                let plain = isSealed(known) ? try StoreKey.open(json, as: "\(kind)/\(id)", with: key) : json
+                let isSealed = isAlwaysSealed(known) || StoreKey.isSealed(json)
+                let plain = isSealed ? try StoreKey.open(json, as: "\(kind)/\(id)", with: ring) : json
                 try read(known, plain, into: &snapshot)
             } catch {
                 throw SwarmError(.internal, "\(kind) \(id) cannot be read: \(error)")
@@ -92,7 +82,7 @@ enum SQLiteSchema {
     /// Writes changed objects and the revision.
     ///
     /// Runs in a transaction of the caller.
-    static func save(_ changes: [StoreChange], revision: UInt64, _ key: StoreKey, in db: Database) throws {
+    static func save(_ changes: [StoreChange], revision: UInt64, _ seal: Seal, in db: Database) throws {
         for change in changes {
             let table = table(of: change.kind)
             guard let after = change.after else {
@@ -101,13 +91,17 @@ enum SQLiteSchema {
                     arguments: [change.kind.rawValue, change.id])
                 continue
             }
-            var json = try json(after)
-            if isSealed(change.kind) { json = try key.seal(json, as: "\(change.kind.rawValue)/\(change.id)") }
             try db.execute(
                 sql: "INSERT OR REPLACE INTO \(table) (kind, id, version, json) VALUES (?, ?, ?, ?)",
-                arguments: [change.kind.rawValue, change.id, Int64(revision), json])
+                arguments: [change.kind.rawValue, change.id, Int64(revision), try written(after, seal)])
         }
         try db.execute(sql: "UPDATE revision SET number = ?", arguments: [Int64(revision)])
+    }
+
+    /// An object as it is on the disk.
+    static func written(_ object: StoreObject, _ seal: Seal) throws -> Data {
+        let json = try json(object)
+        return isSealed(object.kind, seal) ? try seal.key.seal(json, as: "\(object.kind.rawValue)/\(object.id)") : json
     }
 
     private static func json(_ object: StoreObject) throws -> Data {

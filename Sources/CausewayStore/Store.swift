@@ -27,4 +27,22 @@ package protocol Store: Sendable {
 
     /// Transactions from now on, in order. Ends when its reader's task is cancelled.
     func watch() -> AsyncStream<StoreEvent>
+
+    /// Whether it is encrypted, and waits for the swarm's unlock key: until then it looks empty, and is not written.
+    var isLocked: Bool { get }
+
+    /// Opens it; those who watch hear that they have to read everything again.
+    ///
+    /// - Throws: `unauthorized` when the key is another one, `conflict` when the store is open already.
+    func unlock(_ key: Swarm.UnlockKey) async throws(SwarmError)
+
+    /// Takes everything away that is in a locked store, which is open then, and empty.
+    func forget() async throws(SwarmError)
+}
+
+/// One that is never locked.
+extension Store {
+    package var isLocked: Bool { false }
+    package func unlock(_ key: Swarm.UnlockKey) async throws(SwarmError) { throw .notLocked }
+    package func forget() async throws(SwarmError) { throw .notLocked }
 }

@@ -28,6 +28,15 @@ final class StoreFeed: Sendable {
         for watcher in watchers { watcher.offer(.committed(revision: snapshot.revision, changes: changes)) }
     }
 
+    /// Puts another content in the place of what was there; watchers have to read it again.
+    func replace(_ snapshot: StoreSnapshot) {
+        let watchers = state.withLock { state in
+            state.snapshot = snapshot
+            return Array(state.watchers.values)
+        }
+        for watcher in watchers { watcher.offer(.reread(revision: snapshot.revision)) }
+    }
+
     func watch(limit: Int) -> AsyncStream<StoreEvent> {
         let watcher = StoreWatcher(limit: limit)
         let number = state.withLock { state in
@@ -63,13 +72,13 @@ final class StoreWatcher: Sendable {
                 state.waiting = nil
                 return waiting
             }
-            guard case .committed(let revision, _) = event, !state.hasEnded else { return nil }
-            if case .reread = state.queue.first {
+            guard !state.hasEnded else { return nil }
+            switch (state.queue.first, event) {
+            case (.reread, .committed(let revision, _)), (_, .reread(let revision)):
                 state.queue = [.reread(revision: revision)]
-            } else if state.queue.count >= limit {
+            case (_, .committed(let revision, _)) where state.queue.count >= limit:
                 state.queue = [.reread(revision: revision)]
-            } else {
-                state.queue.append(event)
+            case (_, .committed): state.queue.append(event)
             }
             return nil
         }

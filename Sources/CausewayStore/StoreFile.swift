@@ -16,7 +16,10 @@ package struct StoreFile: Sendable {
 
     /// What a file holds, as far as this release reads it.
     package struct Contents: Sendable {
-        package var snapshot: StoreSnapshot
+        package var revision: UInt64
+        package var nodes: [Swarm.ID]
+        /// `nil`: only the swarm's unlock key can open it.
+        package var snapshot: StoreSnapshot?
         /// Steps that this release would take to bring the file up to date, in order.
         package var pendingMigrations: [String]
     }
@@ -35,9 +38,11 @@ package struct StoreFile: Sendable {
             try queue.backup(to: copy)
             try SQLiteSchema.migrator.migrate(copy)
             try copy.read(Self.checkIntegrity)
-            let key = try StoreKey.read(keyPath)
+            let ring = try copy.read(openRing)
             return Contents(
-                snapshot: try copy.read { try SQLiteSchema.load($0, key) }, pendingMigrations: pending)
+                revision: try copy.read(SQLiteSchema.revision), nodes: try copy.read(SQLiteSchema.nodes),
+                snapshot: try ring.map { ring in try copy.read { try SQLiteSchema.load($0, ring.keys) } },
+                pendingMigrations: pending)
         }
     }
 
@@ -76,23 +81,34 @@ package struct StoreFile: Sendable {
         }
     }
 
-    /// Copies the key, if there is one, to where a copy of the store looks for it.
+    /// Copies the file, and the key as it is, locked or not, to where the copy looks for it.
     ///
-    /// Returns where it is; `nil` when there is none.
-    package func copyKey(besides target: String) throws(SwarmError) -> String? {
-        guard let key = try StoreKey.read(keyPath) else { return nil }
+    /// The one opens the other, also when the lock is changed meanwhile. Returns where the key is; `nil` when there is
+    /// none.
+    package func copyWithKey(to target: String) throws(SwarmError) -> String? {
         let place = StoreFile(path: target).keyPath
-        try key.write(place)
-        return place
+        for attempt in 0..<5 {
+            let key = try StoreKeyFile.read(keyPath)
+            try copy(to: target, replacing: attempt > 0)
+            guard try StoreKeyFile.read(keyPath) == key else { continue }
+            try key?.write(place)
+            return key == nil ? nil : place
+        }
+        throw SwarmError(.unavailable, "the store's key \(keyPath) changes all the time: try again")
     }
 
-    /// The key; drawn now if nothing needs an older one.
-    func makeKey(_ queue: DatabaseQueue) throws -> StoreKey {
-        if let key = try StoreKey.read(keyPath) { return key }
-        guard try !queue.read(SQLiteSchema.holdsSealed) else { throw StoreKey.missing(keyPath) }
-        let key = StoreKey()
-        try key.write(keyPath)
-        return key
+    /// The keys as the file has them, `nil` when they are locked; drawn if nothing needs older ones.
+    ///
+    /// Writes nothing: what was drawn is in no file yet.
+    func openRing(_ db: Database) throws -> KeyRing? {
+        switch try StoreKeyFile.read(keyPath) {
+        case .open(let key): return KeyRing(keys: [key], locks: [])
+        case .locked where try SQLiteSchema.holdsSealed(db): return nil
+        case .locked: return KeyRing(keys: [StoreKey()], locks: [nil])
+        case nil:
+            guard try !SQLiteSchema.holdsSealed(db) else { throw StoreKey.missing(keyPath) }
+            return KeyRing(keys: [StoreKey()], locks: [nil])
+        }
     }
 
     /// Moves the file aside, with the log and the index that SQLite may have beside it.

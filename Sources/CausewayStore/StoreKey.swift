@@ -2,12 +2,15 @@ import CausewayModel
 import Crypto
 import Foundation
 
-/// What secrets and configs are encrypted with on the disk: 256 bits, in a file of its own beside the database.
+/// What secrets and configs, and everything in a store that locks, are encrypted with on the disk: 256 bits.
 ///
 /// AES-GCM with a new nonce for each write. Kind and identifier of the object are authenticated with it, so that one
 /// object's content cannot be put into another one's place.
-package struct StoreKey: Sendable {
-    /// What an encrypted object begins with; another form would have another word.
+package struct StoreKey: Equatable, Sendable {
+    /// Bytes of a key.
+    static let size = 32
+
+    /// What an encrypted object begins with; another form would have another word, and JSON has a brace.
     private static let mark = Data("CWS1".utf8)
 
     private let key: SymmetricKey
@@ -15,46 +18,11 @@ package struct StoreKey: Sendable {
     /// Draws a new one.
     package init() { key = SymmetricKey(size: .bits256) }
 
-    private init(bytes: Data) { key = SymmetricKey(data: bytes) }
+    init(bytes: Data) { key = SymmetricKey(data: bytes) }
 
-    // MARK: the file
+    var bytes: Data { key.withUnsafeBytes { Data($0) } }
 
-    /// Reads a key's file: one line of base64; `nil`: there is none.
-    package static func read(_ path: String) throws(SwarmError) -> StoreKey? {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
-        guard let text = FileManager.default.contents(atPath: path),
-            let bytes = Data(base64Encoded: String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace }),
-            bytes.count == 32
-        else {
-            throw SwarmError(
-                .internal, "\(path) does not hold the store's key (32 bytes in base64): put it back from a backup")
-        }
-        return StoreKey(bytes: bytes)
-    }
-
-    /// Writes the file, root's alone (0600), there either whole or not at all, and on the disk when this returns.
-    package func write(_ path: String) throws(SwarmError) {
-        let part = "\(path).part"
-        let line = key.withUnsafeBytes { Data($0).base64EncodedString() } + "\n"
-        try StoreFile.makePrivate(part)
-        do {
-            let file = try FileHandle(forWritingTo: URL(filePath: part))
-            try file.write(contentsOf: Data(line.utf8))
-            try file.synchronize()
-            try file.close()
-        } catch {
-            unlink(part)
-            throw SwarmError(.internal, "cannot write the store's key to \(part): \(error)")
-        }
-        guard rename(part, path) == 0 else {
-            throw SwarmError(.internal, "cannot make \(path): \(String(cString: strerror(errno)))")
-        }
-    }
-
-    /// Whether two files hold the same key.
-    package func isSame(as other: StoreKey) -> Bool { key == other.key }
-
-    // MARK: objects
+    static func isSealed(_ data: Data) -> Bool { data.starts(with: mark) }
 
     /// `name`: Which object it is, `KIND/ID`.
     func seal(_ plain: Data, as name: String) throws -> Data {
@@ -63,18 +31,18 @@ package struct StoreKey: Sendable {
         return Self.mark + combined
     }
 
-    static func open(_ sealed: Data, as name: String, with key: StoreKey?) throws -> Data {
-        guard let key else { throw Missing() }
-        guard sealed.starts(with: mark) else {
+    /// `ring`: The keys that it may be encrypted with: more than one while one takes another's place.
+    static func open(_ sealed: Data, as name: String, with ring: [StoreKey]) throws -> Data {
+        guard !ring.isEmpty else { throw Missing() }
+        guard isSealed(sealed) else {
             throw SwarmError(.internal, "it is encrypted in a form that this release does not know")
         }
-        do {
-            let box = try AES.GCM.SealedBox(combined: sealed.dropFirst(mark.count))
-            return try AES.GCM.open(box, using: key.key, authenticating: Data(name.utf8))
-        } catch {
-            throw SwarmError(
-                .internal, "the store's key does not open it: put back the key that belongs to this store")
+        let box = try AES.GCM.SealedBox(combined: sealed.dropFirst(mark.count))
+        for key in ring {
+            // That one does not open it is for the next to mend.
+            if let plain = try? AES.GCM.open(box, using: key.key, authenticating: Data(name.utf8)) { return plain }
         }
+        throw SwarmError(.internal, "the store's key does not open it: put back the key that belongs to this store")
     }
 
     private struct Missing: Error, CustomStringConvertible {
@@ -84,7 +52,7 @@ package struct StoreKey: Sendable {
     static func missing(_ path: String) -> SwarmError {
         SwarmError(
             .internal,
-            "it holds secrets or configs, and their key \(path) is not there: put it back from a backup; without it "
-                + "they cannot be read by anybody")
+            "it is encrypted as a whole or in part, and its key \(path) is not there: put it back from a backup; "
+                + "without it nobody can read it")
     }
 }

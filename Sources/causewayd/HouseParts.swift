@@ -60,7 +60,7 @@ struct SwarmParts: Sendable {
             nodeID: ground.nodeID, own: ownLogs,
             stream: { try await door.stream(from: $0, kind: NodeLogs.kind, body: $1, $2) })
         role = NodeRole(
-            manager: manager,
+            manager: manager, store: ground.store,
             host: .init(
                 nodeID: ground.nodeID, outside, answer: { try await inventories.answer($0) },
                 stream: { try await ownLogs.answer($0, $1, to: $2) }),
@@ -161,7 +161,8 @@ extension Agent {
     /// How this node stands, for the `causeway` command.
     fileprivate func report(_ membership: Membership) -> ControlServer.Status {
         let (revision, failures) = status()
-        let role = membership.isManager ? "manager" : membership.state == .inactive ? "none" : "worker"
+        let isManager = membership.isManager || membership.state == .locked
+        let role = isManager ? "manager" : membership.state == .inactive ? "none" : "worker"
         return ControlServer.Status(
             revision: revision, failures: failures, repairs: repairs.total, role: role,
             applied: appliedRevision, peers: peerStatus().map { .init(hostname: $0.hostname, $0.observation) })

@@ -29,6 +29,10 @@ enum Outside {
                 var generator = SystemRandomNumberGenerator()
                 return JoinToken(certificate: certificate, using: &generator).description
             },
+            newUnlockKey: {
+                var generator = SystemRandomNumberGenerator()
+                return Swarm.UnlockKey(using: &generator)
+            },
             hostRoutes: { try await HostFacts.read().routes.map(\.destination).filter { $0.prefixLength > 0 } },
             defaultAddress: address,
             obstacles: { await preflight(runtime).obstacles.map(\.description) },

@@ -118,8 +118,7 @@ extension Acceptance {
                         3) ours service scale --detach $name=$((RANDOM % 4)) ;;
                     esac >/dev/null 2>&1 || true
                     sleep 0.$((RANDOM % 10))$((RANDOM % 10))
-                    kill -KILL $daemon
-                    wait $daemon 2>/dev/null || true
+                    kill_daemon
                     start_daemon
                     sleep 0.$((RANDOM % 10))
                 done
@@ -142,23 +141,6 @@ extension Acceptance {
                 """)
 
             #expect(said.succeeded && said.lines.last == "all is well", "seed \(Machine.seed): \(said.all)")
-        }
-
-        /// Runs a script on a machine made for it, with an engine and the test's image.
-        private func onMachine(_ script: String) async throws -> Command.Said {
-            let whole = """
-                set -euo pipefail; cd '\(Machine.root.path)'; . scripts/lib.sh; . Tests/Support/restarts.sh
-                export CAUSEWAY_SEED=\(Machine.seed)
-                trap 'echo "failed at: $BASH_COMMAND"; grep -v " debug " /run/causewayd.log | tail -n 20' ERR
-                images/test/build >/dev/null
-                \(script)
-                """
-            let machine = Machine.root.appending(path: "scripts/machine").path
-            var command = Command([machine, "--engine", "bash", "-E", "-c", whole])
-            command.environment["CAUSEWAY_BIN"] =
-                URL(filePath: Machine.executable("causewayd")).deletingLastPathComponent().path
-            command.limit = .seconds(600)
-            return try await command.attempt()
         }
     }
 }

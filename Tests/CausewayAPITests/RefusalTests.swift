@@ -58,9 +58,6 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         .network(#""EnableIPv4":false"#, 501, "--ipv4=false"),
         Refusal("POST", "/swarm/join", body: "{}", 503, "already part of a swarm"),
         Refusal(
-            "POST", "/swarm/update?version=3", body: #"{"EncryptionConfig":{"AutoLockManagers":true}}"#, 501,
-            "--autolock"),
-        Refusal(
             "POST", "/swarm/update?version=3", body: #"{"CAConfig":{"ExternalCAs":[{"URL":"x"}]}}"#, 501,
             "--external-ca"),
         Refusal(

@@ -49,7 +49,7 @@ import Testing
 
     @Test func `refuses what it cannot do, before anything is written`() async throws {
         let edits: [@Sendable (inout SwarmInit) -> Void] = [
-            { $0.forceNewCluster = true }, { $0.spec.encryptionConfig?.autoLockManagers = true },
+            { $0.forceNewCluster = true },
             { $0.dataPathPort = 80 },
             { $0.subnetSize = 30 }, { $0.defaultAddressPools = [CIDR("10.0.0.1/8")].compactMap(\.self) },
             { $0.defaultAddressPools = ["10.0.0.0/8", "10.1.0.0/16"].compactMap(CIDR.init) },
@@ -119,13 +119,13 @@ import Testing
         let before = try await world.manager.cluster()
 
         try await world.manager.updateCluster(
-            before.spec, version: before.meta.version, rotateWorkerToken: true, rotateManagerToken: false)
+            before.spec, version: before.meta.version, rotating: [.workerToken])
 
         let after = try await world.manager.cluster()
         #expect(after.workerToken != before.workerToken && after.managerToken == before.managerToken)
         await #expect(throws: SwarmError.outOfSequence) {
             try await world.manager.updateCluster(
-                before.spec, version: before.meta.version, rotateWorkerToken: false, rotateManagerToken: false)
+                before.spec, version: before.meta.version, rotating: [])
         }
     }
 

@@ -9,7 +9,7 @@ import Testing
         var spec = before.spec
         spec.caConfig?.forceRotate = number
         try await cluster.manager.updateCluster(
-            spec, version: before.meta.version, rotateWorkerToken: false, rotateManagerToken: false)
+            spec, version: before.meta.version, rotating: [])
     }
 
     private func cluster(_ world: ClusterWorld) throws -> Swarm.Cluster { try #require(world.view.cluster) }

@@ -56,10 +56,10 @@ private func bytes(around path: String) throws -> Data {
 
         try FileManager.default.removeItem(atPath: "\(path).key")
         let missing = #expect(throws: SwarmError.self) { try SQLiteStore(path: path) }
-        #expect(missing?.message.contains("their key \(path).key is not there: put it back") == true)
+        #expect(missing?.message.contains("its key \(path).key is not there: put it back") == true)
         #expect(!FileManager.default.fileExists(atPath: "\(path).key"), "a new one would open nothing")
 
-        try StoreKey().write("\(path).key")
+        try StoreKeyFile.open(StoreKey()).write("\(path).key")
         let wrong = #expect(throws: SwarmError.self) { try SQLiteStore(path: path) }
         #expect(wrong?.message.contains("the store's key does not open it") == true)
 
@@ -91,13 +91,13 @@ private func bytes(around path: String) throws -> Data {
         try await store(path, secret())
         let copy = "\(path).copy"
 
-        try StoreFile(path: path).copy(to: copy)
-        #expect(throws: SwarmError.self) { try StoreFile(path: copy).read() }
-        let place = try StoreFile(path: path).copyKey(besides: copy)
+        let place = try StoreFile(path: path).copyWithKey(to: copy)
 
         #expect(place == "\(copy).key")
-        #expect(try StoreFile(path: copy).read()?.snapshot.dependencies["s1"]?.spec == secret().spec)
+        #expect(try StoreFile(path: copy).read()?.snapshot?.dependencies["s1"]?.spec == secret().spec)
         let mode = try FileManager.default.attributesOfItem(atPath: "\(copy).key")[.posixPermissions] as? Int
         #expect(mode == 0o600)
+        try FileManager.default.removeItem(atPath: "\(copy).key")
+        #expect(throws: SwarmError.self) { try StoreFile(path: copy).read() }
     }
 }

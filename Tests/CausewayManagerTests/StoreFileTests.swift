@@ -27,7 +27,7 @@ private func network(_ number: Int) -> Swarm.Network {
         for number in 0..<5 {
             let copy = "\(path).copy-\(number)"
             try StoreFile(path: path).copy(to: copy)
-            let found = try #require(try StoreFile(path: copy).read()).snapshot
+            let found = try #require(try StoreFile(path: copy).read()?.snapshot)
             #expect(found.networks.count == 2 * Int(found.revision))
             revisions.append(found.revision)
             let mode = try FileManager.default.attributesOfItem(atPath: copy)[.posixPermissions] as? Int
@@ -72,7 +72,7 @@ private func network(_ number: Int) -> Swarm.Network {
 
         let contents = try #require(try StoreFile(path: path).read())
         #expect(contents.pendingMigrations.first?.hasPrefix("002") == true)
-        #expect(contents.snapshot.networks["n1"]?.spec.name == "net-1")
+        #expect(contents.snapshot?.networks["n1"]?.spec.name == "net-1")
         let store = try SQLiteStore(path: path)
         #expect(store.snapshot().networks["n1"]?.spec.name == "net-1")
         let kept = try #require(try StoreFile(path: "\(path).before-002").read())

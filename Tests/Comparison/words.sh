@@ -99,3 +99,11 @@ attempt_swarm() {
     docker swarm leave --force >/dev/null 2>&1
     return "$status"
 }
+
+# restarted: the swarm's daemon was killed, and answers again.
+restarted() {
+    $RESTART >/dev/null && until_said "the daemon answers" docker version
+}
+
+# unlocks WORD: what `docker swarm unlock` makes of a key.
+unlocks() { printf '%s\n' "$1" | docker swarm unlock; }

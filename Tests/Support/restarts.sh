@@ -11,6 +11,10 @@ start_daemon() {
     wait_for causewayd 30 ours version
 }
 
+stop_daemon() { kill "$daemon"; wait "$daemon" 2>/dev/null || true; }
+
+kill_daemon() { kill -KILL "$daemon"; wait "$daemon" 2>/dev/null || true; }
+
 # start_docker [OPTION...]
 start_docker() {
     start_engine /run/docker.sock /var/lib/docker /run/docker /run/docker.pid /run/dockerd.log \

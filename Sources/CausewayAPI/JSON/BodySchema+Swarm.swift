@@ -15,7 +15,7 @@ extension BodySchema {
             "SigningCAKey": .refused("--ca-key"),
         ]),
         "TaskDefaults": .object(["LogDriver": .refused("a default log driver of tasks")]),
-        "EncryptionConfig": .object(["AutoLockManagers": .refused("--autolock")]),
+        "EncryptionConfig": .object(["AutoLockManagers": .value]),
     ]
 
     static let swarmInit: BodySchema = [
@@ -23,7 +23,7 @@ extension BodySchema {
         "DataPathPort": .integer(0...4_294_967_295),
         "ForceNewCluster": .value, "Availability": .value, "DefaultAddrPool": .value,
         "SubnetSize": .integer(0...4_294_967_295),
-        "AutoLockManagers": .refused("--autolock"),
+        "AutoLockManagers": .value,
         "Spec": .object(cluster),
     ]
 
@@ -31,6 +31,8 @@ extension BodySchema {
         "ListenAddr": .value, "AdvertiseAddr": .value, "DataPathAddr": .value, "RemoteAddrs": .value,
         "JoinToken": .value, "Availability": .value,
     ]
+
+    static let swarmUnlock: BodySchema = ["UnlockKey": .value]
 
     static let node: BodySchema = ["Name": .value, "Labels": .value, "Role": .value, "Availability": .value]
 }

@@ -18,7 +18,11 @@ struct Backends: Sendable {
     /// Refuses, in Docker's words, what only a manager can answer.
     func requireManager() async throws(APIError) {
         guard await !control.isActive() else { return }
-        throw await isInSwarm() ? APIError.worker : APIError.notInSwarm
+        switch await membership.membership().state {
+        case .locked: throw .locked
+        case .inactive: throw .notInSwarm
+        case .pending, .active, .error: throw .worker
+        }
     }
 
     /// Whether this node is of a swarm, or about to be, in whatever role.

@@ -13,6 +13,7 @@ struct InitBody: Decodable, Sendable {
     var pools: [String]?
     var subnetSize: UInt32?
     var spec: Swarm.ClusterSpec?
+    var autoLocks: Bool?
 
     enum CodingKeys: String, CodingKey {
         case listenAddress = "ListenAddr"
@@ -24,6 +25,7 @@ struct InitBody: Decodable, Sendable {
         case pools = "DefaultAddrPool"
         case subnetSize = "SubnetSize"
         case spec = "Spec"
+        case autoLocks = "AutoLockManagers"
     }
 
     /// With names of links replaced by their addresses, and everything checked that needs no store.
@@ -50,6 +52,8 @@ struct InitBody: Decodable, Sendable {
         }
         result.forceNewCluster = forceNewCluster ?? false
         result.spec = filled
+        // In two places, and clients differ in which they fill.
+        result.spec.encryptionConfig?.autoLockManagers = autoLocks == true || spec?.autoLocks == true
         return result
     }
 

@@ -20,14 +20,10 @@ struct SwarmRoutes: Sendable {
             Route("POST", "/swarm/update") { request throws(APIError) in try await update(request) },
             Route("POST", "/swarm/join") { request throws(APIError) in try await join(request) },
             Route("GET", "/swarm/unlockkey") { _ throws(APIError) in
-                try await backends.requireManager()
-                // Docker's answer of a swarm that does not lock: the CLI says "no unlock key is set".
-                return try .json(["UnlockKey": ""])
+                // Docker's answer of a swarm that does not lock is an empty one: the CLI says "no unlock key is set".
+                try .json(["UnlockKey": try await backends.cluster().unlockKey?.text ?? ""])
             },
-            Route("POST", "/swarm/unlock") { _ throws(APIError) in
-                try await backends.requireManager()
-                throw APIError(409, "swarm is not locked")
-            },
+            Route("POST", "/swarm/unlock") { request throws(APIError) in try await unlock(request) },
         ]
     }
 
@@ -53,16 +49,33 @@ struct SwarmRoutes: Sendable {
         _ = try await backends.cluster()
         let version = try request.query.version(of: "swarm")
         let given: Swarm.ClusterSpec = try JSON.model(try await request.body(.cluster))
-        let rotatesWorkerToken = try request.query.boolean("rotateWorkerToken")
-        let rotatesManagerToken = try request.query.boolean("rotateManagerToken")
-        if try request.query.boolean("rotateManagerUnlockKey") {
-            throw APIError(501, "rotateManagerUnlockKey (--autolock) is not supported by Causeway yet")
-        }
-        try await asking { () async throws(SwarmError) in
-            try await backends.control.updateCluster(
-                given, version: version, rotateWorkerToken: rotatesWorkerToken,
-                rotateManagerToken: rotatesManagerToken)
+        var rotating: Set<Swarm.Rotation> = []
+        if try request.query.boolean("rotateWorkerToken") { rotating.insert(.workerToken) }
+        if try request.query.boolean("rotateManagerToken") { rotating.insert(.managerToken) }
+        if try request.query.boolean("rotateManagerUnlockKey") { rotating.insert(.unlockKey) }
+        try await asking { [rotating] () async throws(SwarmError) in
+            try await backends.control.updateCluster(given, version: version, rotating: rotating)
         }
         return .empty(200)
     }
+
+    private func unlock(_ request: APIRequest) async throws(APIError) -> APIReply {
+        let given: UnlockBody = try JSON.model(try await request.body(.swarmUnlock))
+        do throws(APIError) {
+            try await backends.requireManager()
+        } catch  where error == .locked {
+            try await asking { () async throws(SwarmError) in
+                try await backends.membership.unlock(try Swarm.UnlockKey(given.key ?? ""))
+            }
+            return .empty(200)
+        }
+        throw APIError(.notLocked)
+    }
+}
+
+/// The body of `POST /swarm/unlock`, after its schema.
+private struct UnlockBody: Decodable, Sendable {
+    var key: String?
+
+    enum CodingKeys: String, CodingKey { case key = "UnlockKey" }
 }

@@ -15,6 +15,7 @@ package struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
         let status =
             switch error.reason {
             case .invalid: 400
+            case .unauthorized: 401
             case .forbidden: 403
             case .notFound: 404
             case .conflict: 409
@@ -40,6 +41,8 @@ package struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
         503,
         "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this "
             + "command on a manager node or promote the current node to a manager.")
+
+    static let locked = APIError(SwarmError.locked)
 
     static let alreadyInSwarm = APIError(
         503,

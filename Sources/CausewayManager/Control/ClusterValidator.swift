@@ -34,9 +34,6 @@ enum ClusterValidator {
 
     /// Checks a complete specification; `old` is the one that it replaces, `nil` for a new cluster.
     static func check(_ spec: Swarm.ClusterSpec, replacing old: Swarm.ClusterSpec?) throws(SwarmError) {
-        if spec.encryptionConfig?.autoLockManagers == true {
-            throw Refusal.unsupported("--autolock", "protect the state directory instead")
-        }
         if let old, spec.rotation < old.rotation {
             throw Refusal.invalid("invalid ForceRotate \(spec.rotation): it is \(old.rotation) now, and only rises")
         }

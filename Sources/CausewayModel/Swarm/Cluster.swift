@@ -23,6 +23,10 @@ extension Swarm {
         package var rotation: RootRotation?
         package var workerToken: String
         package var managerToken: String
+        /// What opens the manager's state after a restart; absent: it opens by itself.
+        ///
+        /// There exactly while `AutoLockManagers` asks for it. A store that has it encrypts all that it writes.
+        package var unlockKey: UnlockKey?
         /// The highest number that a node ever had; absent while the first node is the only one that ever was.
         package var highestNodeNumber: Int?
         /// What the tunnel's addresses are cut from; absent: ``Tunnel/defaultPool``.
@@ -120,6 +124,11 @@ extension Swarm {
             case encryptionConfig = "EncryptionConfig"
         }
     }
+}
+
+extension Swarm.ClusterSpec {
+    /// Whether a manager that starts is locked until somebody gives it the unlock key.
+    package var autoLocks: Bool { encryptionConfig?.autoLockManagers ?? false }
 }
 
 extension Swarm.Cluster {

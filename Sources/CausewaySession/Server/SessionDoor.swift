@@ -49,7 +49,7 @@ extension RPCError.Code {
         self =
             switch reason {
             case .invalid: .invalidArgument
-            case .forbidden, .notFound: .permissionDenied
+            case .forbidden, .unauthorized, .notFound: .permissionDenied
             case .conflict, .outOfSequence: .aborted
             case .unsupported: .unimplemented
             case .unavailable: .unavailable

@@ -11,7 +11,8 @@ struct BackupCommand: AsyncParsableCommand {
         discussion: """
             The copy holds all that the swarm is: services, networks, addresses, and its keys. It is readable by root
             alone; keep it so. Secrets and configs in it are encrypted; their key is written beside it, as FILE.key.
-            Keep the two apart: only together can they be restored.
+            Keep the two apart: only together can they be restored. Of a swarm with autolock everything is encrypted, and
+            so is FILE.key: what opens it is the unlock key of the time when the copy was made.
 
             Example:
               causewayd backup /root/swarm-$(date +%F).sqlite
@@ -27,12 +28,16 @@ struct BackupCommand: AsyncParsableCommand {
         guard !FileManager.default.fileExists(atPath: StoreFile(path: file).keyPath) else {
             throw SwarmError(.conflict, "\(file).key is there already: choose another name, or remove it")
         }
-        let store = StoreFile(path: settings.storePath)
-        try store.copy(to: file)
-        let key = try store.copyKey(besides: file)
-        let revision = try StoreFile(path: file).read()?.snapshot.revision ?? 0
-        print("\(file): the store at revision \(revision)")
-        if let key { print("\(key): the key of its secrets and configs") }
+        let key = try StoreFile(path: settings.storePath).copyWithKey(to: file)
+        guard let contents = try StoreFile(path: file).read() else {
+            throw SwarmError(.internal, "\(file) is not there any more")
+        }
+        print("\(file): the store at revision \(contents.revision)")
+        guard let key else { return }
+        print(
+            contents.snapshot == nil
+                ? "\(key): its key, locked; keep the unlock key of today too (docker swarm unlock-key)"
+                : "\(key): the key of its secrets and configs")
     }
 }
 
@@ -47,6 +52,7 @@ struct RestoreCommand: AsyncParsableCommand {
 
             On a new machine the node takes the identity that it has in the copy. Secrets and configs need their key,
             FILE.key, unless the key that is here already is the one. A key that is replaced is kept beside it too.
+            A copy of a swarm with autolock needs its own FILE.key; the daemon then starts locked.
 
             Example:
               systemctl stop causewayd
@@ -65,15 +71,21 @@ struct RestoreCommand: AsyncParsableCommand {
         guard let contents = try copy.read() else {
             throw SwarmError(.notFound, "there is no file '\(file)'")
         }
+        guard contents.snapshot != nil || copy.keyPath == StoreFile(path: file).keyPath else {
+            throw SwarmError(
+                .conflict,
+                "'\(file)' is of a swarm with autolock, and whether the key that is here would open it cannot be seen: "
+                    + "put the copy's own key beside it, as \(StoreFile(path: file).keyPath)")
+        }
         try makeDirectory(settings.stateDirectory)
         let lock = try StateLock(directory: settings.stateDirectory)
         defer { lock.release() }
-        try adoptIdentity(of: contents.snapshot, settings)
+        try adoptIdentity(of: contents.nodes, settings)
         let store = StoreFile(path: settings.storePath)
         let kept = "\(settings.storePath).before-restore-\(Timestamp.now.description.filter { $0 != ":" })"
         // First the keys: a store without its key would be worth nothing, a key without a store does no harm.
-        let key = try StoreKey.read(copy.keyPath)
-        if let own = try StoreKey.read(store.keyPath), key.map({ !$0.isSame(as: own) }) ?? false {
+        let key = try StoreKeyFile.read(copy.keyPath)
+        if let own = try StoreKeyFile.read(store.keyPath), let key, key != own {
             try own.write(StoreFile(path: kept).keyPath)
         }
         let aside = try store.setAside(as: kept)
@@ -84,7 +96,8 @@ struct RestoreCommand: AsyncParsableCommand {
             if let aside { _ = try StoreFile(path: aside).setAside(as: settings.storePath) }
             throw error
         }
-        print("\(settings.storePath): the store at revision \(contents.snapshot.revision)")
+        print("\(settings.storePath): the store at revision \(contents.revision)")
+        if contents.snapshot == nil { print("It is locked: start the daemon, then docker swarm unlock") }
         if let aside { print("\(aside): the store that was there before") }
     }
 
@@ -102,8 +115,7 @@ struct RestoreCommand: AsyncParsableCommand {
     }
 
     /// A machine without an identity takes the one that the copy's only node has.
-    private func adoptIdentity(of snapshot: StoreSnapshot, _ settings: Settings) throws {
-        let nodes = snapshot.nodes.all.map(\.id).sorted()
+    private func adoptIdentity(of nodes: [Swarm.ID], _ settings: Settings) throws {
         guard FileManager.default.fileExists(atPath: NodeIdentity.path(settings.stateDirectory)) else {
             if let only = nodes.first, nodes.count == 1 {
                 try NodeIdentity.write(only, stateDirectory: settings.stateDirectory)

@@ -24,15 +24,17 @@ struct CheckCommand: AsyncParsableCommand {
             print("store: none yet at \(settings.storePath)")
             return
         }
-        let snapshot = contents.snapshot
-        print(
-            "store: \(settings.storePath), revision \(snapshot.revision), \(snapshot.services.count) services, "
-                + "\(snapshot.tasks.count) tasks, \(snapshot.networks.count) networks, "
-                + "\(snapshot.dependencies.count) secrets and configs")
+        print("store: \(settings.storePath), revision \(contents.revision), \(Self.content(contents.snapshot))")
         if !contents.pendingMigrations.isEmpty {
             print(
                 "store: is brought up to date at the start (\(contents.pendingMigrations.joined(separator: ", "))); "
                     + "a copy of what it was is kept beside it")
         }
+    }
+
+    private static func content(_ snapshot: StoreSnapshot?) -> String {
+        guard let snapshot else { return "locked: what is in it is read when it is unlocked (docker swarm unlock)" }
+        return "\(snapshot.services.count) services, \(snapshot.tasks.count) tasks, "
+            + "\(snapshot.networks.count) networks, \(snapshot.dependencies.count) secrets and configs"
     }
 }

@@ -1,6 +1,7 @@
 import CausewayManager
 import CausewayModel
 import CausewaySession
+import CausewayStore
 import Logging
 
 extension NodeRole: SwarmMembership {
@@ -83,7 +84,10 @@ extension NodeRole: SwarmMembership {
     // MARK: leaving
 
     func leave(force: Bool) async throws(SwarmError) {
-        guard let member else { return try await manager.leave(force: force) }
+        guard let member else {
+            if store.isLocked { return try await leaveLocked(force: force) }
+            return try await manager.leave(force: force)
+        }
         guard !member.isLeaving || isGivenUp else {
             throw SwarmError(.conflict, "this node is already leaving the swarm")
         }
@@ -123,7 +127,7 @@ extension NodeRole: SwarmMembership {
     }
 
     /// Stops all tasks while their networks still stand, then has the agent take everything away.
-    private func takeDown() async {
+    func takeDown() async {
         if var stopping = newest {
             for index in stopping.tasks.indices { stopping.tasks[index].desiredState = .shutdown }
             let tasks = stopping.tasks

@@ -1,6 +1,7 @@
 import CausewayManager
 import CausewayModel
 import CausewaySession
+import CausewayStore
 import Foundation
 import Logging
 
@@ -38,6 +39,8 @@ actor NodeRole {
     }
 
     let manager: SwarmManager
+    /// The manager's; locked or not.
+    let store: any Store
     let host: Host
     let environment: SessionEnvironment
     /// Where credentials and the last assignment are kept.
@@ -50,6 +53,8 @@ actor NodeRole {
 
     var member: Member?
     var isJoining = false
+    /// The swarm is being left although it is locked.
+    var isForgetting = false
     var newest: NodeAssignment?
     var applied: UInt64 = 0
     /// The states that this node's tasks were last seen in.
@@ -60,10 +65,12 @@ actor NodeRole {
     private let newMember: AsyncStream<Member>.Continuation
 
     init(
-        manager: SwarmManager, host: Host, folder: String, memory: String, environment: SessionEnvironment,
+        manager: SwarmManager, store: any Store, host: Host, folder: String, memory: String,
+        environment: SessionEnvironment,
         patience: Duration = .seconds(30)
     ) {
         self.manager = manager
+        self.store = store
         self.host = host
         self.environment = environment
         self.folder = folder
@@ -78,6 +85,7 @@ actor NodeRole {
     ///
     /// A worker goes on with what it heard last, whether a manager is there or not.
     func resume() async throws(SwarmError) {
+        if store.isLocked { return resumeLocked() }
         guard await !manager.isActive(), let place = try file.read() else { return }
         // It was about to leave when it ended.
         guard try NodeCredentials.read(in: folder) != nil else { return try file.remove() }
@@ -88,7 +96,7 @@ actor NodeRole {
 
     /// Whether this node is in a swarm, as whatever.
     func isInSwarm() async -> Bool {
-        if member != nil { return true }
+        if member != nil || store.isLocked { return true }
         return await manager.isActive()
     }
 
@@ -98,6 +106,7 @@ actor NodeRole {
             group.addTask {
                 for await assignment in await self.manager.assignments() { await self.hearOwn(assignment) }
             }
+            group.addTask { await self.followLock() }
             for await member in members { group.addTask { await self.keep(member) } }
             group.cancelAll()
         }
@@ -143,6 +152,8 @@ actor NodeRole {
 
     private func hearOwn(_ assignment: NodeAssignment) {
         guard member == nil else { return }
+        // First, so that the node never does what a locked start would undo.
+        if store.locks { keepOwn(assignment) }
         tell(assignment)
     }
 
@@ -163,7 +174,10 @@ extension NodeRole: AssignmentSource {
 
     func report(_ reports: [TaskReport]) async throws {
         for report in reports { taskStates[report.taskID] = report.status.state }
-        guard let member else { return try await manager.report(reports) }
+        guard let member else {
+            if store.isLocked { rest(backends: Set(reports.lazy.filter(\.status.state.isTerminal).map(\.taskID))) }
+            return try await manager.report(reports)
+        }
         // Who leaves has told already, and nobody listens any more.
         if !member.isLeaving { await member.remote.report(reports) }
     }

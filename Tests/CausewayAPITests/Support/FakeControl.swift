@@ -6,6 +6,7 @@ actor FakeControl: SwarmControl, SwarmMembership {
     /// What the node says of itself while it is no manager.
     var standing = Membership()
     var assigned: NodeAssignment?
+    private(set) var rotations: Set<Swarm.Rotation> = []
     private(set) var joins: [SwarmJoin] = []
     var clusterState: Swarm.Cluster
     var nodeList: [Swarm.Node]
@@ -91,6 +92,22 @@ actor FakeControl: SwarmControl, SwarmMembership {
 
     func workerAssignment() -> NodeAssignment? { active ? nil : assigned }
 
+    func setUnlockKey(_ key: Swarm.UnlockKey) { clusterState.unlockKey = key }
+
+    /// `nil`: not locked.
+    var lock: Swarm.UnlockKey?
+
+    func lock(with key: Swarm.UnlockKey) {
+        (active, lock) = (false, key)
+        standing = Membership(state: .locked)
+    }
+
+    func unlock(_ key: Swarm.UnlockKey) throws(SwarmError) {
+        guard let lock else { throw .notLocked }
+        guard key == lock else { throw .wrongUnlockKey }
+        (active, self.lock) = (true, nil)
+    }
+
     func join(_ request: SwarmJoin) throws(SwarmError) {
         joins.append(request)
         standing = Membership(state: .active, nodeID: Self.nodeID)
@@ -115,11 +132,12 @@ actor FakeControl: SwarmControl, SwarmMembership {
     func cluster() throws(SwarmError) -> Swarm.Cluster { clusterState }
 
     func updateCluster(
-        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotateWorkerToken: Bool, rotateManagerToken: Bool
+        _ spec: Swarm.ClusterSpec, version: Swarm.Version, rotating: Set<Swarm.Rotation>
     ) throws(SwarmError) {
         guard version == clusterState.meta.version else { throw .outOfSequence }
         clusterState.spec = spec
-        if rotateWorkerToken { clusterState.workerToken = "SWMTKN-1-a-rotated" }
+        rotations = rotating
+        if rotating.contains(.workerToken) { clusterState.workerToken = "SWMTKN-1-a-rotated" }
     }
 
     func localNodeID() -> Swarm.ID? { active ? Self.nodeID : nil }

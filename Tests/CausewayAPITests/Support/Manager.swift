@@ -30,7 +30,12 @@ enum RealManager {
                 ClusterIdentity(
                     caCertificate: "cert", caKey: "key", workerToken: "w", managerToken: "m", globalID: 7)
             },
-            crossSign: { new, _, _, _ in new }, newToken: { _ in "token" }, hostRoutes: { [] },
+            crossSign: { new, _, _, _ in new }, newToken: { _ in "token" },
+            newUnlockKey: {
+                var generator = SystemRandomNumberGenerator()
+                return Swarm.UnlockKey(using: &generator)
+            },
+            hostRoutes: { [] },
             defaultAddress: { text in
                 guard let address = IPAddress(text.isEmpty ? "192.0.2.1" : text) else {
                     throw SwarmError(.invalid, "no such interface: \(text)")

@@ -66,7 +66,11 @@ final class World: @unchecked Sendable {
                         managerToken: "m\(root)", globalID: 0x11_2233_4455)
                 },
                 crossSign: { new, former, key, _ in "\(new) by \(former) with \(key)" },
-                newToken: { _ in "SWMTKN-\(script.newID())" }, hostRoutes: { routes },
+                newToken: { _ in "SWMTKN-\(script.newID())" },
+                newUnlockKey: {
+                    var generator = SystemRandomNumberGenerator()
+                    return Swarm.UnlockKey(using: &generator)
+                }, hostRoutes: { routes },
                 defaultAddress: { text in
                     guard let address = text.isEmpty ? IPAddress("192.0.2.1") : IPAddress(text) else {
                         throw SwarmError(.invalid, "no such interface: \(text)")
