@@ -30,7 +30,7 @@ extension Acceptance.InLab {
                     #expect(places.map(\.node) == ["n2"])
                     let format = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
                     let image = try await lab.manager("service", "inspect", "--format", format, "rg-app").trimmed
-                    #expect(image.hasPrefix("\(Registry.address)/app:1@sha256:"), "\(image)")
+                    try #require(image.hasPrefix("\(Registry.address)/app:1@sha256:"), "\(image)")
                     let digests = try await Self.engine(
                         "image", "inspect", "--format", "{{.RepoDigests}}", image)
                     #expect(digests.out.contains(image.split(separator: "@")[1]), "\(digests.out)")
