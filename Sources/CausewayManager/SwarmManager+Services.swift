@@ -7,6 +7,12 @@ extension SwarmManager {
         try view().services.sorted.filter { !$0.isPendingDelete }
     }
 
+    package func service(_ idOrName: String) async throws(SwarmError) -> Swarm.Service? {
+        let services = try view().services
+        if let service = services[idOrName], !service.isPendingDelete { return service }
+        return services.first { $0.spec.name == idOrName && !$0.isPendingDelete }
+    }
+
     package func tasks() async throws(SwarmError) -> [Swarm.Task] { try view().tasks.sorted }
 
     package func createService(
@@ -104,6 +110,7 @@ extension SwarmManager {
     ///
     /// Ports that services publish already are ours, and are left to the validator.
     private func checkHolders(of spec: Swarm.ServiceSpec) async throws(SwarmError) {
+        guard spec.endpointSpec?.ports?.isEmpty == false else { return }
         let own = Set(
             store.snapshot().services.sorted.flatMap(\.endpoint.ports).map {
                 PortKey($0.protocol, $0.publishedPort ?? 0)

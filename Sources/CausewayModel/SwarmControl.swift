@@ -26,6 +26,8 @@ package protocol SwarmControl: Sendable {
 
     // MARK: services
     func services() async throws(SwarmError) -> [Swarm.Service]
+    /// The service with this identifier, or else with this name, in full; `nil` when there is none.
+    func service(_ idOrName: String) async throws(SwarmError) -> Swarm.Service?
     func createService(
         _ spec: Swarm.ServiceSpec, credentials: Swarm.PullCredentials?
     ) async throws(SwarmError) -> Swarm.Service

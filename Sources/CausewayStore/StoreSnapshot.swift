@@ -1,33 +1,5 @@
 import CausewayModel
 
-/// All objects of one kind, by identifier.
-///
-/// Objects are held by reference, so that a copy of a large table costs a pointer for each of them.
-package struct StoreTable<Object: StoredObject>: Sendable {
-    private final class Entry: Sendable {
-        let object: Object
-        init(_ object: Object) { self.object = object }
-    }
-
-    private var entries: [Swarm.ID: Entry] = [:]
-
-    package init() {}
-
-    package var count: Int { entries.count }
-    package var isEmpty: Bool { entries.isEmpty }
-
-    /// Every object, in no order.
-    package var all: some Sequence<Object> { entries.values.lazy.map(\.object) }
-
-    /// Every object, oldest first.
-    package var sorted: [Object] { all.sorted(by: isOlder) }
-
-    package subscript(id: Swarm.ID) -> Object? {
-        get { entries[id]?.object }
-        set { entries[id] = newValue.map(Entry.init) }
-    }
-}
-
 /// Whether `a` was made before `b`; identifiers decide where the clock did not.
 package func isOlder<Object: StoredObject>(_ a: Object, _ b: Object) -> Bool {
     (a.meta.createdAt, a.id) < (b.meta.createdAt, b.id)

@@ -104,6 +104,28 @@ import Testing
         }
     }
 
+    @Test func `a list shows each service as it is now, and counts its tasks anew`() async throws {
+        try await House.with(script: Self.engine) { house in
+            let created = try await house.call("POST", "/v1.50/services/create", Bodies.cliService)
+            let id = try #require(created.object["ID"] as? String)
+            let alone = try await house.call("GET", "/v1.50/services/\(id)").body
+
+            #expect(try await house.call("GET", "/v1.50/services").body == "[\(alone)]")
+            #expect(try await house.call("GET", "/v1.50/services").body == "[\(alone)]")
+            let counted = try await house.call("GET", "/v1.50/services?status=true").list
+            let status = try #require(counted.first?["ServiceStatus"] as? [String: Int])
+            #expect(status == ["RunningTasks": 0, "DesiredTasks": 2, "CompletedTasks": 0])
+
+            let version = (counted.first?["Version"] as? [String: Any])?["Index"] as? Int ?? 0
+            _ = try await house.call(
+                "POST", "/v1.50/services/\(id)/update?version=\(version)", Bodies.dockerPyService)
+            let changed = try await house.call("GET", "/v1.50/services/\(id)").body
+            #expect(changed != alone)
+            #expect(try await house.call("GET", "/v1.50/services").body == "[\(changed)]")
+            #expect(try await house.call("GET", #"/v1.50/services?filters={"name":["none"]}"#).body == "[]")
+        }
+    }
+
     @Test func `names of fields are read in any case and keys of maps are left alone`() async throws {
         try await House.with(script: Self.engine) { house in
             _ = try await house.call("POST", "/v1.41/services/create", Bodies.dockerPyService)

@@ -1,6 +1,7 @@
 import CausewayManager
 import CausewayModel
 import CausewayStore
+import CausewayTestKit
 import Foundation
 import Testing
 
@@ -32,6 +33,29 @@ private let later = Timestamp(seconds: 1_800_000_060)
 private func net(_ id: String) -> Swarm.Network {
     Swarm.Network(
         id: id, meta: Swarm.Meta(createdAt: noon, updatedAt: noon), spec: Swarm.NetworkSpec(name: "net-\(id)"))
+}
+
+@Suite struct `A table of the store` {
+    @Test(arguments: [1, 2, 3] as [UInt64]) func `keeps its objects in the order of their age`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var table = StoreTable<Swarm.Network>()
+        var plain: [Swarm.ID: Swarm.Network] = [:]
+
+        for _ in 0..<400 {
+            let id = "n\(Int.random(in: 0..<40, using: &generator))"
+            var network: Swarm.Network? = net(id)
+            // Some are removed, some replaced with another age, and several are of one age.
+            if Int.random(in: 0..<4, using: &generator) == 0 { network = nil }
+            network?.meta.createdAt = Timestamp(seconds: Int64.random(in: 0..<20, using: &generator))
+            (table[id], plain[id]) = (network, network)
+
+            #expect(table.sorted == plain.values.sorted(by: isOlder))
+            #expect(Array(table.all) == table.sorted)
+            #expect(table.count == plain.count)
+            #expect(table[id] == plain[id])
+            #expect(table.first { $0.id == id } == plain[id])
+        }
+    }
 }
 
 @Suite struct `Every store` {

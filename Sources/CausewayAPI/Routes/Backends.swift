@@ -62,6 +62,11 @@ struct Backends: Sendable {
     }
 
     func service(_ reference: String) async throws(APIError) -> Swarm.Service {
+        try await requireManager()
+        // Most are named in full: that needs no list.
+        if let found = try await asking({ () async throws(SwarmError) in try await control.service(reference) }) {
+            return found
+        }
         let all = try await services()
         return try Reference.find(reference, in: all, kind: "service", id: \.id, name: \.spec.name)
     }

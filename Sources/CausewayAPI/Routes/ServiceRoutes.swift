@@ -3,6 +3,9 @@ import CausewayModel
 /// `/services`.
 struct ServiceRoutes: Sendable {
     let backends: Backends
+    private let rendered = RenderedServices()
+
+    init(backends: Backends) { self.backends = backends }
 
     var routes: [Route] {
         [
@@ -26,7 +29,8 @@ struct ServiceRoutes: Sendable {
 
     private func list(_ request: APIRequest) async throws(APIError) -> APIReply {
         let filters = try Filters(request.query, allowed: ["id", "name", "label", "mode", "runtime"])
-        let found = try await backends.services().filter { service in
+        let all = try await backends.services()
+        let found = all.filter { service in
             filters.allows("id") { service.id.hasPrefix($0) }
                 && filters.allows("name") { service.spec.name.hasPrefix($0) }
                 && filters.allows(swarmLabels: service.spec.labels)
@@ -34,10 +38,8 @@ struct ServiceRoutes: Sendable {
                 && filters.allows("runtime") { $0 == "container" }
         }
         let status = try request.query.boolean("status") ? try await statuses() : nil
-        return try .json(
-            found.sorted { $0.id < $1.id }.map { service in
-                Engine.Service(service, status: status.map { $0(service) })
-            })
+        let list = try rendered.list(found.sorted { $0.id < $1.id }, of: all.count, status: status)
+        return .answer(APIResponse(body: .bytes(list)))
     }
 
     /// Counts the tasks of each service, as far as their nodes are up.

@@ -46,7 +46,7 @@ struct TaskSelection: Sendable {
         ids = []
         for reference in filters["node"] { ids.append(try await backends.node(reference).id) }
         filters.replace("node", with: ids)
-        let services = try await backends.services()
+        let services = filters["_up-to-date"].isEmpty ? [] : try await backends.services()
         try self.init(resolved: filters, services: services)
     }
 

@@ -25,16 +25,15 @@ extension Engine {
             }
         }
 
-        /// How many tasks run, of how many (`?status=true`).
-        struct Status: Encodable {
+        /// How many tasks run, of how many (`?status=true`); only in lists, where ``RenderedServices`` adds it.
+        struct Status {
             var running: Int
             var desired: Int
             var completed = 0
 
-            enum CodingKeys: String, CodingKey {
-                case running = "RunningTasks"
-                case desired = "DesiredTasks"
-                case completed = "CompletedTasks"
+            /// As the member of the service's object.
+            var member: String {
+                #""ServiceStatus":{"CompletedTasks":\#(completed),"DesiredTasks":\#(desired),"RunningTasks":\#(running)}"#
             }
         }
 
@@ -46,7 +45,6 @@ extension Engine {
         var previousSpec: Swarm.ServiceSpec?
         var endpoint: Endpoint
         var updateStatus: Swarm.UpdateStatus?
-        var status: Status?
         var jobStatus: Swarm.JobStatus?
 
         enum CodingKeys: String, CodingKey {
@@ -58,11 +56,10 @@ extension Engine {
             case previousSpec = "PreviousSpec"
             case endpoint = "Endpoint"
             case updateStatus = "UpdateStatus"
-            case status = "ServiceStatus"
             case jobStatus = "JobStatus"
         }
 
-        init(_ service: Swarm.Service, status: Status? = nil, insertsDefaults: Bool = false) {
+        init(_ service: Swarm.Service, insertsDefaults: Bool = false) {
             id = service.id
             version = service.meta.version
             createdAt = service.meta.createdAt
@@ -71,7 +68,6 @@ extension Engine {
             previousSpec = service.previousSpec.map { ServiceDefaults.shown($0, insertsAll: false) }
             endpoint = Endpoint(service.endpoint, spec: service.spec.endpointSpec)
             updateStatus = service.updateStatus
-            self.status = status
             jobStatus = service.jobStatus
         }
     }

@@ -49,10 +49,11 @@ package struct Allocator: Hashable, Sendable {
             addressCursors = ledger.cursors
         }
         let services = view.services.sorted.compactMap { service -> Swarm.Service? in
-            guard !service.isPendingDelete, isSettled(service) else { return nil }
+            let error = shortages[service.id]
+            guard service.allocationError != error, !service.isPendingDelete, isSettled(service) else { return nil }
             var after = service
-            after.allocationError = shortages[service.id]
-            return after == service ? nil : after
+            after.allocationError = error
+            return after
         }
         return (changed, services)
     }

@@ -158,6 +158,7 @@ package struct ServiceValidator: Sendable {
 
     private func checkPorts(_ spec: Swarm.ServiceSpec, of id: Swarm.ID?) throws(SwarmError) {
         let ports = spec.endpointSpec?.ports ?? []
+        guard !ports.isEmpty else { return }
         try PortValidator.check(ports, mode: spec.endpointSpec?.mode ?? .vip)
         try PortValidator.checkConflicts(
             ports, with: view.services.sorted.filter { $0.id != id && !$0.isPendingDelete })

@@ -173,6 +173,10 @@ actor FakeControl: SwarmControl, SwarmMembership {
 
     func services() throws(SwarmError) -> [Swarm.Service] { serviceList }
 
+    func service(_ idOrName: String) throws(SwarmError) -> Swarm.Service? {
+        serviceList.first { $0.id == idOrName } ?? serviceList.first { $0.spec.name == idOrName }
+    }
+
     func createService(
         _ spec: Swarm.ServiceSpec, credentials: Swarm.PullCredentials?
     ) throws(SwarmError) -> Swarm.Service {
