@@ -126,7 +126,7 @@ extension Bed {
     }
 
     /// Serves, with a node that streams, while `body` runs.
-    fileprivate func with(
+    func with(
         _ server: SessionServer, stream: @escaping RemoteManager.Node.Stream,
         during body: @escaping @Sendable () async throws -> Void
     ) async throws {

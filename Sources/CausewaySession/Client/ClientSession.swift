@@ -170,14 +170,16 @@ struct ClientSession: Sendable {
 
     /// Gives what is asked for, part by part, in a call of its own; ends with it, or when nobody wants more.
     private func deliver(_ question: Causeway_Session_V1_Request, _ client: Client) async {
+        let credit = StreamCredit(ahead: question.ahead)
         do {
-            _ = try await Dispatcher(wrapping: client).deliver(options: ManagerConnection.options) { writer in
+            try await Dispatcher(wrapping: client).deliver(options: ManagerConnection.options) { writer in
                 // Says whose it is before there is anything to say.
-                try await writer.write(.with { ($0.id, $0.more) = (question.id, true) })
+                try await writer.write(.with { ($0.id, $0.more, $0.counts) = (question.id, true, question.ahead > 0) })
                 do {
                     try await remote.node.stream(question.kind, question.body) { bytes in
                         var rest = bytes[...]
                         while !rest.isEmpty {
+                            try await credit.spend()
                             let part = Data(rest.prefix(Self.streamPart))
                             try await writer.write(.with { ($0.id, $0.body, $0.more) = (question.id, part, true) })
                             rest = rest.dropFirst(Self.streamPart)
@@ -188,6 +190,8 @@ struct ClientSession: Sendable {
                 } catch  where !Task.isCancelled {
                     try await writer.write(.with { ($0.id, $0.error) = (question.id, "\(error)") })
                 }
+            } onResponse: { response in
+                for try await _ in response.messages { credit.earn() }
             }
         } catch {
             environment.logger.debug(

@@ -639,12 +639,12 @@ internal enum Causeway_Session_V1_Dispatcher: Sendable {
             /// Request type for "Deliver".
             internal typealias Input = Causeway_Session_V1_Answer
             /// Response type for "Deliver".
-            internal typealias Output = Causeway_Session_V1_Delivered
+            internal typealias Output = Causeway_Session_V1_Taken
             /// Descriptor for "Deliver".
             internal static let descriptor = GRPCCore.MethodDescriptor(
                 service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "causeway.session.v1.Dispatcher"),
                 method: "Deliver",
-                type: .clientStreaming
+                type: .bidirectionalStreaming
             )
         }
         /// Descriptors for all methods in the "causeway.session.v1.Dispatcher" service.
@@ -741,7 +741,8 @@ extension Causeway_Session_V1_Dispatcher {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        /// > What a manager has asked for as a stream, beside the session. The manager says of each part that it was taken, and
+        /// > the node is never more than Request.ahead parts ahead of that. Ends when all is taken, or nobody wants more.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `Causeway_Session_V1_Answer` messages.
@@ -749,11 +750,11 @@ extension Causeway_Session_V1_Dispatcher {
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A streaming response of `Causeway_Session_V1_Delivered` messages.
+        /// - Returns: A streaming response of `Causeway_Session_V1_Taken` messages.
         func deliver(
             request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
             context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Delivered>
+        ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Taken>
     }
 
     /// Service protocol for the "causeway.session.v1.Dispatcher" service.
@@ -826,7 +827,8 @@ extension Causeway_Session_V1_Dispatcher {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        /// > What a manager has asked for as a stream, beside the session. The manager says of each part that it was taken, and
+        /// > the node is never more than Request.ahead parts ahead of that. Ends when all is taken, or nobody wants more.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `Causeway_Session_V1_Answer` messages.
@@ -834,11 +836,11 @@ extension Causeway_Session_V1_Dispatcher {
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A response containing a single `Causeway_Session_V1_Delivered` message.
+        /// - Returns: A streaming response of `Causeway_Session_V1_Taken` messages.
         func deliver(
             request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
             context: GRPCCore.ServerContext
-        ) async throws -> GRPCCore.ServerResponse<Causeway_Session_V1_Delivered>
+        ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Taken>
     }
 
     /// Simple service protocol for the "causeway.session.v1.Dispatcher" service.
@@ -910,19 +912,21 @@ extension Causeway_Session_V1_Dispatcher {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        /// > What a manager has asked for as a stream, beside the session. The manager says of each part that it was taken, and
+        /// > the node is never more than Request.ahead parts ahead of that. Ends when all is taken, or nobody wants more.
         ///
         /// - Parameters:
         ///   - request: A stream of `Causeway_Session_V1_Answer` messages.
+        ///   - response: A response stream of `Causeway_Session_V1_Taken` messages.
         ///   - context: Context providing information about the RPC.
         /// - Throws: Any error which occurred during the processing of the request. Thrown errors
         ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
         ///     to an internal error.
-        /// - Returns: A `Causeway_Session_V1_Delivered` to respond with.
         func deliver(
             request: GRPCCore.RPCAsyncSequence<Causeway_Session_V1_Answer, any Swift.Error>,
+            response: GRPCCore.RPCWriter<Causeway_Session_V1_Taken>,
             context: GRPCCore.ServerContext
-        ) async throws -> Causeway_Session_V1_Delivered
+        ) async throws
     }
 }
 
@@ -966,7 +970,7 @@ extension Causeway_Session_V1_Dispatcher.StreamingServiceProtocol {
         router.registerHandler(
             forMethod: Causeway_Session_V1_Dispatcher.Method.Deliver.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<Causeway_Session_V1_Answer>(),
-            serializer: GRPCProtobuf.ProtobufSerializer<Causeway_Session_V1_Delivered>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Causeway_Session_V1_Taken>(),
             handler: { request, context in
                 try await self.deliver(
                     request: request,
@@ -997,17 +1001,6 @@ extension Causeway_Session_V1_Dispatcher.ServiceProtocol {
     ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Reply> {
         let response = try await self.ask(
             request: GRPCCore.ServerRequest(stream: request),
-            context: context
-        )
-        return GRPCCore.StreamingServerResponse(single: response)
-    }
-
-    internal func deliver(
-        request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
-        context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Delivered> {
-        let response = try await self.deliver(
-            request: request,
             context: context
         )
         return GRPCCore.StreamingServerResponse(single: response)
@@ -1063,13 +1056,17 @@ extension Causeway_Session_V1_Dispatcher.SimpleServiceProtocol {
     internal func deliver(
         request: GRPCCore.StreamingServerRequest<Causeway_Session_V1_Answer>,
         context: GRPCCore.ServerContext
-    ) async throws -> GRPCCore.ServerResponse<Causeway_Session_V1_Delivered> {
-        return GRPCCore.ServerResponse<Causeway_Session_V1_Delivered>(
-            message: try await self.deliver(
-                request: request.messages,
-                context: context
-            ),
-            metadata: [:]
+    ) async throws -> GRPCCore.StreamingServerResponse<Causeway_Session_V1_Taken> {
+        return GRPCCore.StreamingServerResponse<Causeway_Session_V1_Taken>(
+            metadata: [:],
+            producer: { writer in
+                try await self.deliver(
+                    request: request.messages,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
         )
     }
 }
@@ -1160,12 +1157,13 @@ extension Causeway_Session_V1_Dispatcher {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        /// > What a manager has asked for as a stream, beside the session. The manager says of each part that it was taken, and
+        /// > the node is never more than Request.ahead parts ahead of that. Ends when all is taken, or nobody wants more.
         ///
         /// - Parameters:
         ///   - request: A streaming request producing `Causeway_Session_V1_Answer` messages.
         ///   - serializer: A serializer for `Causeway_Session_V1_Answer` messages.
-        ///   - deserializer: A deserializer for `Causeway_Session_V1_Delivered` messages.
+        ///   - deserializer: A deserializer for `Causeway_Session_V1_Taken` messages.
         ///   - options: Options to apply to this RPC.
         ///   - handleResponse: A closure which handles the response and returns its result to
         ///       the caller. Returning from the closure will cancel the RPC if it hasn't
@@ -1174,9 +1172,9 @@ extension Causeway_Session_V1_Dispatcher {
         func deliver<Result>(
             request: GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>,
             serializer: some GRPCCore.MessageSerializer<Causeway_Session_V1_Answer>,
-            deserializer: some GRPCCore.MessageDeserializer<Causeway_Session_V1_Delivered>,
+            deserializer: some GRPCCore.MessageDeserializer<Causeway_Session_V1_Taken>,
             options: GRPCCore.CallOptions,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Causeway_Session_V1_Taken>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -1304,12 +1302,13 @@ extension Causeway_Session_V1_Dispatcher {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+        /// > What a manager has asked for as a stream, beside the session. The manager says of each part that it was taken, and
+        /// > the node is never more than Request.ahead parts ahead of that. Ends when all is taken, or nobody wants more.
         ///
         /// - Parameters:
         ///   - request: A streaming request producing `Causeway_Session_V1_Answer` messages.
         ///   - serializer: A serializer for `Causeway_Session_V1_Answer` messages.
-        ///   - deserializer: A deserializer for `Causeway_Session_V1_Delivered` messages.
+        ///   - deserializer: A deserializer for `Causeway_Session_V1_Taken` messages.
         ///   - options: Options to apply to this RPC.
         ///   - handleResponse: A closure which handles the response and returns its result to
         ///       the caller. Returning from the closure will cancel the RPC if it hasn't
@@ -1318,13 +1317,11 @@ extension Causeway_Session_V1_Dispatcher {
         internal func deliver<Result>(
             request: GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>,
             serializer: some GRPCCore.MessageSerializer<Causeway_Session_V1_Answer>,
-            deserializer: some GRPCCore.MessageDeserializer<Causeway_Session_V1_Delivered>,
+            deserializer: some GRPCCore.MessageDeserializer<Causeway_Session_V1_Taken>,
             options: GRPCCore.CallOptions = .defaults,
-            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result = { response in
-                try response.message
-            }
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Causeway_Session_V1_Taken>) async throws -> Result
         ) async throws -> Result where Result: Sendable {
-            try await self.client.clientStreaming(
+            try await self.client.bidirectionalStreaming(
                 request: request,
                 descriptor: Causeway_Session_V1_Dispatcher.Method.Deliver.descriptor,
                 serializer: serializer,
@@ -1428,7 +1425,8 @@ extension Causeway_Session_V1_Dispatcher.ClientProtocol {
     ///
     /// > Source IDL Documentation:
     /// >
-    /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+    /// > What a manager has asked for as a stream, beside the session. The manager says of each part that it was taken, and
+    /// > the node is never more than Request.ahead parts ahead of that. Ends when all is taken, or nobody wants more.
     ///
     /// - Parameters:
     ///   - request: A streaming request producing `Causeway_Session_V1_Answer` messages.
@@ -1440,14 +1438,12 @@ extension Causeway_Session_V1_Dispatcher.ClientProtocol {
     internal func deliver<Result>(
         request: GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>,
         options: GRPCCore.CallOptions = .defaults,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result = { response in
-            try response.message
-        }
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Causeway_Session_V1_Taken>) async throws -> Result
     ) async throws -> Result where Result: Sendable {
         try await self.deliver(
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Causeway_Session_V1_Answer>(),
-            deserializer: GRPCProtobuf.ProtobufDeserializer<Causeway_Session_V1_Delivered>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Causeway_Session_V1_Taken>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1559,7 +1555,8 @@ extension Causeway_Session_V1_Dispatcher.ClientProtocol {
     ///
     /// > Source IDL Documentation:
     /// >
-    /// > What a manager has asked for as a stream, beside the session: each part waits until the one before is taken.
+    /// > What a manager has asked for as a stream, beside the session. The manager says of each part that it was taken, and
+    /// > the node is never more than Request.ahead parts ahead of that. Ends when all is taken, or nobody wants more.
     ///
     /// - Parameters:
     ///   - metadata: Additional metadata to send, defaults to empty.
@@ -1574,9 +1571,7 @@ extension Causeway_Session_V1_Dispatcher.ClientProtocol {
         metadata: GRPCCore.Metadata = [:],
         options: GRPCCore.CallOptions = .defaults,
         requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<Causeway_Session_V1_Answer>) async throws -> Void,
-        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Causeway_Session_V1_Delivered>) async throws -> Result = { response in
-            try response.message
-        }
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Causeway_Session_V1_Taken>) async throws -> Result
     ) async throws -> Result where Result: Sendable {
         let request = GRPCCore.StreamingClientRequest<Causeway_Session_V1_Answer>(
             metadata: metadata,

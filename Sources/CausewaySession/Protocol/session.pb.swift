@@ -397,12 +397,15 @@ nonisolated struct Causeway_Session_V1_Request: Sendable {
   /// The answer is to be delivered in a call of its own, and may have no end.
   var streams: Bool = false
 
+  /// How many parts of a stream the node may send before the first is taken; 0: the manager does not say what it takes.
+  var ahead: UInt32 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 }
 
-/// In one part or several, in order: no message is larger than 4 MiB.
+/// In one part or several, in order: no message is larger than 4 MiB. The last has no `more`.
 nonisolated struct Causeway_Session_V1_Answer: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -417,13 +420,16 @@ nonisolated struct Causeway_Session_V1_Answer: Sendable {
   /// Not empty: why there is no answer.
   var error: String = String()
 
+  /// In the first part of a stream: the node waits for Taken.
+  var counts: Bool = false
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 }
 
-/// Ends a stream: all of it was taken, or nobody wants it any more.
-nonisolated struct Causeway_Session_V1_Delivered: Sendable {
+/// One more part of a stream has gone to whoever wanted it.
+nonisolated struct Causeway_Session_V1_Taken: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -1113,7 +1119,7 @@ nonisolated extension Causeway_Session_V1_Managers: SwiftProtobuf.Message, Swift
 
 nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Request"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}kind\0\u{1}body\0\u{1}streams\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}kind\0\u{1}body\0\u{1}streams\0\u{1}ahead\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1125,6 +1131,7 @@ nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftP
       case 2: try { try decoder.decodeSingularStringField(value: &self.kind) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.body) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.streams) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.ahead) }()
       default: break
       }
     }
@@ -1143,6 +1150,9 @@ nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftP
     if self.streams != false {
       try visitor.visitSingularBoolField(value: self.streams, fieldNumber: 4)
     }
+    if self.ahead != 0 {
+      try visitor.visitSingularUInt32Field(value: self.ahead, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1151,6 +1161,7 @@ nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftP
     if lhs.kind != rhs.kind {return false}
     if lhs.body != rhs.body {return false}
     if lhs.streams != rhs.streams {return false}
+    if lhs.ahead != rhs.ahead {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1158,7 +1169,7 @@ nonisolated extension Causeway_Session_V1_Request: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Causeway_Session_V1_Answer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Answer"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}body\0\u{1}more\0\u{1}error\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}body\0\u{1}more\0\u{1}error\0\u{1}counts\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1170,6 +1181,7 @@ nonisolated extension Causeway_Session_V1_Answer: SwiftProtobuf.Message, SwiftPr
       case 2: try { try decoder.decodeSingularBytesField(value: &self.body) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.more) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.error) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.counts) }()
       default: break
       }
     }
@@ -1188,6 +1200,9 @@ nonisolated extension Causeway_Session_V1_Answer: SwiftProtobuf.Message, SwiftPr
     if !self.error.isEmpty {
       try visitor.visitSingularStringField(value: self.error, fieldNumber: 4)
     }
+    if self.counts != false {
+      try visitor.visitSingularBoolField(value: self.counts, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1196,13 +1211,14 @@ nonisolated extension Causeway_Session_V1_Answer: SwiftProtobuf.Message, SwiftPr
     if lhs.body != rhs.body {return false}
     if lhs.more != rhs.more {return false}
     if lhs.error != rhs.error {return false}
+    if lhs.counts != rhs.counts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension Causeway_Session_V1_Delivered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Delivered"
+nonisolated extension Causeway_Session_V1_Taken: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Taken"
   static let _protobuf_nameMap = SwiftProtobuf._NameMap()
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
@@ -1214,7 +1230,7 @@ nonisolated extension Causeway_Session_V1_Delivered: SwiftProtobuf.Message, Swif
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: Causeway_Session_V1_Delivered, rhs: Causeway_Session_V1_Delivered) -> Bool {
+  static func ==(lhs: Causeway_Session_V1_Taken, rhs: Causeway_Session_V1_Taken) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -51,24 +51,30 @@ struct DispatcherService: Causeway_Session_V1_Dispatcher.SimpleServiceProtocol {
         }
     }
 
-    /// Hands each part to who has asked for it; the next is read when it was taken.
+    /// Hands each part to who has asked for it, and says so; the next is read when it was taken.
     func deliver(
-        request: RPCAsyncSequence<Causeway_Session_V1_Answer, any Error>, context: ServerContext
-    ) async throws -> Causeway_Session_V1_Delivered {
+        request: RPCAsyncSequence<Causeway_Session_V1_Answer, any Error>,
+        response: RPCWriter<Causeway_Session_V1_Taken>, context: ServerContext
+    ) async throws {
         let member = try door.member(context)
         let (begun, begin) = AsyncStream.makeStream(of: AnswerStream.self)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 var stream: AnswerStream?
+                var counts = false
                 do {
                     for try await part in request {
                         if stream == nil {
                             guard let found = lines.line(to: member.nodeID)?.beginStream(part.id) else { return }
                             begin.yield(found)
                             stream = found
+                            counts = part.counts
                         }
                         guard part.error.isEmpty else { throw SwarmError(.internal, part.error) }
-                        if !part.body.isEmpty { try await stream?.take(part.body) }
+                        if !part.body.isEmpty {
+                            try await stream?.take(part.body)
+                            if counts { try await response.write(.init()) }
+                        }
                         if !part.more { stream?.end(.success(())) }
                     }
                     // Without effect behind a last part.
@@ -90,7 +96,6 @@ struct DispatcherService: Causeway_Session_V1_Dispatcher.SimpleServiceProtocol {
             defer { group.cancelAll() }
             try await group.next()
         }
-        return Causeway_Session_V1_Delivered()
     }
 
     func session(

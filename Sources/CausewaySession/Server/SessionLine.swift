@@ -157,6 +157,7 @@ final class SessionLine: Sendable {
                     $0.kind = kind
                     $0.body = body
                     $0.streams = true
+                    $0.ahead = AnswerStream.ahead
                 })
             return true
         }

@@ -15,7 +15,9 @@ actor FakeDispatch: NodeDispatch {
     private(set) var reports: [TaskReport] = []
     private(set) var applied: [UInt64] = []
     private(set) var observed: [[PeerObservation]] = []
-    private(set) var heartbeats = 0
+    /// When each heartbeat arrived.
+    private(set) var beats: [ContinuousClock.Instant] = []
+    var heartbeats: Int { beats.count }
     private(set) var closed: [NodeSessionID] = []
     private(set) var gone: [Swarm.ID] = []
     private var newest: [Swarm.ID: UInt64] = [:]
@@ -129,7 +131,7 @@ actor FakeDispatch: NodeDispatch {
 
     func heartbeat(_ session: NodeSessionID) async throws(SwarmError) {
         try check(session)
-        heartbeats += 1
+        beats.append(.now)
     }
 
     func report(_ reports: [TaskReport], in session: NodeSessionID) async throws(SwarmError) {
