@@ -17,7 +17,9 @@ import Testing
     static let statuses: Set<Int> = [
         200, 201, 204, 301, 400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 417, 431, 501, 503, 505,
     ]
-    static let sentencesOf500 = ["update out of sequence", "you must choose at least one stream"]
+    static let sentencesOf500 = [
+        "update out of sequence", "you must choose at least one stream", "constraint expected one operator",
+    ]
 
     /// The bodies that have a schema, by their call, with what else they need.
     static let bodies: [(call: String, schema: BodySchema, base: [String: String])] = [

@@ -28,8 +28,8 @@ final class PassThrough: Sendable {
     /// Where Docker Engine is, for messages.
     private let enginePath: String
     private let isBodySent: Atomic<Bool>
-    /// Whether the client may have heard of an answer.
-    private let hasAnswered = Atomic(false)
+    /// Whether it is settled who answers: the engine, or nobody, because the body is not HTTP.
+    private let isSettled = Atomic(false)
 
     /// `body`: What of the request's body is still to come from the client.
     init(front: ByteChannel, back: ByteChannel, head: RequestHead, body: BodyScanner, enginePath: String) {
@@ -43,14 +43,6 @@ final class PassThrough: Sendable {
 
     /// Runs until the answer is complete, or both directions of a hijacked connection have ended.
     func run() async throws -> Outcome {
-        do {
-            return try await pass()
-        } catch let fault as HTTPFault where !hasAnswered.load(ordering: .acquiring) {
-            throw EngineError(status: fault.status, message: fault.message)
-        }
-    }
-
-    private func pass() async throws -> Outcome {
         let (switched, switcher) = AsyncStream.makeStream(of: Void.self)
         return try await withThrowingTaskGroup(of: Part.self) { group in
             group.addTask { try await self.upload(switched) }
@@ -87,7 +79,13 @@ final class PassThrough: Sendable {
     // MARK: client to engine
 
     private func upload(_ switched: AsyncStream<Void>) async throws -> Part {
-        guard try await uploadBody() else { return .uploadEnded }
+        do {
+            guard try await uploadBody() else { return .uploadEnded }
+        } catch let fault as HTTPFault {
+            // An answer that has begun shall be whole.
+            guard settle() else { return .uploadEnded }
+            throw EngineError(status: fault.status, message: fault.message)
+        }
         isBodySent.store(true, ordering: .releasing)
         do {
             if try await mayGoOn(switched) { return try await uploadRaw() }
@@ -156,12 +154,15 @@ final class PassThrough: Sendable {
         }
     }
 
+    /// Whether it is this caller who settles it.
+    private func settle() -> Bool { !isSettled.exchange(true, ordering: .acquiringAndReleasing) }
+
     // MARK: engine to client
 
     private func download(_ switcher: AsyncStream<Void>.Continuation) async throws -> Part {
         defer { switcher.finish() }
         let (answer, framing) = try await responseHead()
-        hasAnswered.store(true, ordering: .releasing)
+        guard settle() else { throw CancellationError() }
         try await front.write(answer.head.bytes)
         if answer.status == 101 {
             switcher.yield()
