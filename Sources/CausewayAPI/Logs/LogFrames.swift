@@ -37,8 +37,15 @@ struct LogFrameReader: Sendable {
 
     private var buffer = ByteBuffer()
 
+    /// Gives up what was read, once for each piece: frames share their bytes with it, so to do it for each frame would
+    /// copy the whole piece for every line.
     mutating func add(_ bytes: ByteBuffer) {
+        guard buffer.readableBytes > 0 else {
+            buffer = bytes
+            return
+        }
         var bytes = bytes
+        buffer.discardReadBytes()
         buffer.writeBuffer(&bytes)
     }
 
@@ -50,8 +57,6 @@ struct LogFrameReader: Sendable {
         guard length <= Self.limit else { throw Malformed(length: length) }
         guard buffer.readableBytes >= 8 + Int(length) else { return nil }
         buffer.moveReaderIndex(forwardBy: 8)
-        let line = buffer.readSlice(length: Int(length)) ?? ByteBuffer()
-        buffer.discardReadBytes()
-        return LogFrame(stream: stream, line: line)
+        return LogFrame(stream: stream, line: buffer.readSlice(length: Int(length)) ?? ByteBuffer())
     }
 }
