@@ -316,6 +316,26 @@ import Testing
         }
     }
 
+    /// The engine may have answered before the task that sent it the body's last byte goes on.
+    @Test func `an answer that comes with the last byte of a body leaves the connection to the next request`()
+        async throws
+    {
+        let count = 1000
+        try await House.with { head, socket in
+            if head.hasPrefix("POST") { _ = try socket.receive(count: 3) }
+            try socket.answer("\"\"")
+        } during: { house in
+            let answer = try await blocking {
+                let client = try RawSocket.connect(house.socket)
+                let one = "POST /images/x HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\nabc"
+                let last = "GET /images/last HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"
+                try client.send(String(repeating: one, count: count) + last)
+                return try client.receiveToEnd()
+            }
+            #expect(answer.components(separatedBy: "HTTP/1.1 200").count - 1 == count + 1)
+        }
+    }
+
     @Test func `many connections at once`() async throws {
         try await House.with { _, socket in
             try socket.answer("[]")

@@ -16,6 +16,8 @@ final class PassThrough: Sendable {
 
     private enum Part: Sendable {
         case uploadEnded
+        /// The engine has an answer, and the client hears another one.
+        case silenced
         case answered(Outcome)
         case hijackEnded
         case backClosed
@@ -27,7 +29,8 @@ final class PassThrough: Sendable {
     private let body: BodyScanner
     /// Where Docker Engine is, for messages.
     private let enginePath: String
-    private let isBodySent: Atomic<Bool>
+    /// Whether all of the request's body is off the client's connection, which is then good for another request.
+    private let isBodyRead: Atomic<Bool>
     /// Whether it is settled who answers: the engine, or nobody, because the body is not HTTP.
     private let isSettled = Atomic(false)
 
@@ -38,7 +41,7 @@ final class PassThrough: Sendable {
         self.head = head
         self.body = body
         self.enginePath = enginePath
-        isBodySent = Atomic(body.isComplete)
+        isBodyRead = Atomic(body.isComplete)
     }
 
     /// Runs until the answer is complete, or both directions of a hijacked connection have ended.
@@ -62,7 +65,8 @@ final class PassThrough: Sendable {
         while let part = try await group.next() {
             switch part {
             case .uploadEnded: hasUploadEnded = true
-            case .answered(let outcome): return isBodySent.load(ordering: .acquiring) ? outcome : .close
+            case .silenced: break
+            case .answered(let outcome): return isBodyRead.load(ordering: .acquiring) ? outcome : .close
             case .hijackEnded:
                 hasHijackEnded = true
                 group.addTask { [back] in
@@ -86,7 +90,6 @@ final class PassThrough: Sendable {
             guard settle() else { return .uploadEnded }
             throw EngineError(status: fault.status, message: fault.message)
         }
-        isBodySent.store(true, ordering: .releasing)
         do {
             if try await mayGoOn(switched) { return try await uploadRaw() }
         } catch is CancellationError {
@@ -132,6 +135,8 @@ final class PassThrough: Sendable {
             }
             let part = try scanner.take(from: &bytes)
             await front.unread(bytes)
+            // Before the engine has it: its answer may be here before the write returns.
+            if scanner.isComplete { isBodyRead.store(true, ordering: .releasing) }
             do { try await back.write(part) } catch { return false }
         }
         return true
@@ -162,7 +167,8 @@ final class PassThrough: Sendable {
     private func download(_ switcher: AsyncStream<Void>.Continuation) async throws -> Part {
         defer { switcher.finish() }
         let (answer, framing) = try await responseHead()
-        guard settle() else { throw CancellationError() }
+        // The upload's error is what the client hears.
+        guard settle() else { return .silenced }
         try await front.write(answer.head.bytes)
         if answer.status == 101 {
             switcher.yield()
