@@ -45,7 +45,10 @@ struct KeyRing: Equatable, Sendable {
 
     /// The file that says this; every lock has to be known.
     func file() throws(SwarmError) -> StoreKeyFile {
-        guard let first = keys.first else { throw SwarmError(.internal, "the store has no key") }
-        return locks.isEmpty ? .open(first) : try .locked(keys, by: locks.compactMap(\.self))
+        let known = locks.compactMap(\.self)
+        guard let first = keys.first, known.count == locks.count else {
+            throw SwarmError(.internal, "the store's key cannot be written: it, or what locks it, is not known")
+        }
+        return known.isEmpty ? .open(first) : try .locked(keys, by: known)
     }
 }

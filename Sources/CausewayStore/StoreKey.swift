@@ -6,7 +6,7 @@ import Foundation
 ///
 /// AES-GCM with a new nonce for each write. Kind and identifier of the object are authenticated with it, so that one
 /// object's content cannot be put into another one's place.
-package struct StoreKey: Equatable, Sendable {
+package struct StoreKey: Equatable, Sendable, Concealed {
     /// Bytes of a key.
     static let size = 32
 
@@ -21,6 +21,8 @@ package struct StoreKey: Equatable, Sendable {
     init(bytes: Data) { key = SymmetricKey(data: bytes) }
 
     var bytes: Data { key.withUnsafeBytes { Data($0) } }
+
+    package var description: String { "(a store's key)" }
 
     static func isSealed(_ data: Data) -> Bool { data.starts(with: mark) }
 

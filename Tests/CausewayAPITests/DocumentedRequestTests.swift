@@ -54,7 +54,7 @@ import Testing
             #expect(try await swarm.house.call("GET", "/v1.41/services").status == 200)
             let grown = try Self.residentBytes() - memory
             #expect(grown < 128 << 20, "the process grew by \(grown >> 20) MiB")
-            // What was refused in the midst is read out for two seconds at most.
+            // What was refused in the midst is read out for two seconds at most, by the server: nobody is told of its end.
             let limit = ContinuousClock.now + .seconds(10)
             while try Self.openFiles() > files + 8, .now < limit { try await Task.sleep(for: .milliseconds(50)) }
             #expect(try Self.openFiles() <= files + 8, "connections are left open")

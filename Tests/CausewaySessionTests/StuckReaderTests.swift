@@ -26,6 +26,7 @@ import Testing
                     group.addTask {
                         try await server.stream(from: Bed.worker, kind: "x", body: Data()) { _ in
                             started.add(1)
+                            // Reads no more, until it is cancelled: longer than the test may take.
                             try await Task.sleep(for: .seconds(600))
                         }
                     }

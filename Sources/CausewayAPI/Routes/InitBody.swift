@@ -53,7 +53,9 @@ struct InitBody: Decodable, Sendable {
         result.forceNewCluster = forceNewCluster ?? false
         result.spec = filled
         // In two places, and clients differ in which they fill.
-        result.spec.encryptionConfig?.autoLockManagers = autoLocks == true || spec?.autoLocks == true
+        var encryption = Swarm.ClusterSpec.EncryptionConfig()
+        encryption.autoLockManagers = autoLocks == true || spec?.autoLocks == true
+        result.spec.encryptionConfig = encryption
         return result
     }
 

@@ -8,7 +8,8 @@ import Synchronization
 /// Only how many tasks run is counted anew.
 final class RenderedServices: Sendable {
     private struct Entry {
-        var service: Swarm.Service
+        /// Each change of a service gives it another one.
+        var version: Swarm.Version
         /// The whole object, braces included.
         var json: ByteBuffer
     }
@@ -41,9 +42,9 @@ final class RenderedServices: Sendable {
 
     private func json(of service: Swarm.Service) throws(APIError) -> ByteBuffer {
         let known = entries.withLock { $0[service.id] }
-        if let known, known.service.meta.version == service.meta.version, known.service == service { return known.json }
+        if let known, known.version == service.meta.version { return known.json }
         let json = try JSON.bytes(Engine.Service(service))
-        entries.withLock { $0[service.id] = Entry(service: service, json: json) }
+        entries.withLock { $0[service.id] = Entry(version: service.meta.version, json: json) }
         return json
     }
 }

@@ -18,6 +18,8 @@ extension Agent: TaskNetwork {
             if applied?.namespaces[name] != nil, failures[.task(name)] == nil, failures[.host] == nil {
                 return node.path(ofNamespace: name)
             }
+            // Nearly always it is there at once: tasks are handed on after the round that made it. Only what was refused is
+            // waited for, and the rounds that try it again come in their own time.
             try await Task.sleep(for: .milliseconds(100))
         }
         throw failures[.task(name)] ?? failures[.host]

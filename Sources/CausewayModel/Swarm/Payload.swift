@@ -26,8 +26,6 @@ extension Swarm.Payload: Codable {
     }
 }
 
-extension Swarm.Payload: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension Swarm.Payload: Concealed {
     package var description: String { "(\(bytes.count) bytes)" }
-    package var debugDescription: String { description }
-    package var customMirror: Mirror { Mirror(self, children: []) }
 }

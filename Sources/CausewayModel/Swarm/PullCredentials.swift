@@ -29,8 +29,6 @@ extension Swarm {
     }
 }
 
-extension Swarm.PullCredentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension Swarm.PullCredentials: Concealed {
     package var description: String { "(credentials)" }
-    package var debugDescription: String { description }
-    package var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -45,10 +45,8 @@ extension Swarm.UnlockKey: Codable {
     }
 }
 
-extension Swarm.UnlockKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+extension Swarm.UnlockKey: Concealed {
     package var description: String { "(an unlock key)" }
-    package var debugDescription: String { description }
-    package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension SwarmError {

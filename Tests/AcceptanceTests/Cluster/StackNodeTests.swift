@@ -9,10 +9,15 @@ extension Acceptance.InLab {
             for (node, label) in labels {
                 try await lab.manager("node", "update", "--label-add", label, node)
             }
-            try await body()
-            for (node, label) in labels {
-                try await lab.manager("node", "update", "--label-rm", String(label.prefix { $0 != "=" }), node)
+            do { try await body() } catch {
+                for (node, label) in labels { _ = try? await unlabel(node, label) }
+                throw error
             }
+            for (node, label) in labels { try await unlabel(node, label) }
+        }
+
+        private func unlabel(_ node: String, _ label: String) async throws {
+            try await lab.manager("node", "update", "--label-rm", String(label.prefix { $0 != "=" }), node)
         }
 
         private func run() async -> StackRun {
