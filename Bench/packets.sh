@@ -7,6 +7,7 @@
 ways=(
     "veth bare-a 192.0.2.2 7000"
     "veth6 bare-a 2001:db8:2::2 7000"
+    "routed bare-c 192.0.2.129 7005"
     "host outside $node 7001"
     "host6 outside $node6 7001"
     "docker outside $plain 7002"
@@ -20,7 +21,9 @@ ways=(
 
 measure_packets() {
     make_bare
+    make_routed
     serve_in bare-b 7000
+    serve_in bare-s 7000
     serve_in - 7001
     docker_plain run --detach --name bench --publish 7002:7000 "$image" >/dev/null
     docker_engine run --detach --name bench --publish 7003:7000 "$image" >/dev/null
@@ -34,8 +37,8 @@ measure_packets() {
     docker_engine rm --force bench >/dev/null
     docker_plain rm --force bench >/dev/null
     stop_serving
-    ip netns delete bare-a
-    ip netns delete bare-b
+    local namespace
+    for namespace in bare-a bare-b bare-c bare-r bare-s; do ip netns delete $namespace; done
 }
 
 # Two namespaces and a veth between them: nothing that could be left out is left.
@@ -53,4 +56,30 @@ make_bare() {
     ip -n bare-b address add 2001:db8:2::2/64 dev eth0 nodad
     ip -n bare-a link set eth0 up
     ip -n bare-b link set eth0 up
+}
+
+# The least that a published port can be with nftables: one more namespace that routes, and one rule that translates.
+make_routed() {
+    local namespace
+    for namespace in bare-c bare-r bare-s; do
+        ip netns add $namespace
+        ip -n $namespace link set lo up
+        reuse_ports $namespace
+    done
+    join_bare bare-c eth0 192.0.2.130 outer 192.0.2.129
+    join_bare bare-s eth0 192.0.2.194 inner 192.0.2.193
+    ip netns exec bare-r sysctl -qw net.ipv4.ip_forward=1
+    ip netns exec bare-r nft 'table ip one {
+        chain prerouting { type nat hook prerouting priority dstnat; ip daddr 192.0.2.129 tcp dport 7005 dnat to 192.0.2.194:7000; }
+    }'
+}
+
+# join_bare NAMESPACE LINK ADDRESS ROUTER-LINK ROUTER-ADDRESS: a veth to the router, and the route through it.
+join_bare() {
+    ip -n "$1" link add "$2" type veth peer name "$4" netns bare-r
+    ip -n "$1" address add "$3/26" dev "$2"
+    ip -n bare-r address add "$5/26" dev "$4"
+    ip -n "$1" link set "$2" up
+    ip -n bare-r link set "$4" up
+    ip -n "$1" route add default via "$5"
 }

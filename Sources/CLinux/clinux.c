@@ -9,6 +9,7 @@
 #include <linux/sockios.h>
 #include <linux/if.h>
 #include <linux/magic.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -264,4 +265,12 @@ int clinux_try_cgroup_program(void)
 		return errno;
 	close((int)descriptor);
 	return 0;
+}
+
+void clinux_share_heap(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+	/* What is less would be asked for anew with the next list. */
+	mallopt(M_TRIM_THRESHOLD, 2 * 1024 * 1024);
+	mallopt(M_MMAP_THRESHOLD, 8 * 1024 * 1024);
 }

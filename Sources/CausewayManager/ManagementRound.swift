@@ -48,12 +48,9 @@ package struct ManagementRound: Sendable {
         applied = Self.applied(store.view, seen)
         try enforce(&store)
         for service in allocator.endpoints(store.view) { try store.update(service) }
-        for service in store.view.services.sorted {
-            if service.isPendingDelete {
-                try remove(service, &store)
-            } else if !rests(service.id, store) {
-                try look(at: service.id, &store)
-            }
+        for id in store.view.services.ids where !rests(id, store) {
+            guard let service = store.view.services[id] else { continue }
+            if service.isPendingDelete { try remove(service, &store) } else { try look(at: id, &store) }
         }
         try removeStrays(&store)
         let allocated = allocator.tasks(store.view, at: store.now)
@@ -61,8 +58,14 @@ package struct ManagementRound: Sendable {
         for service in allocated.services { try store.update(service) }
         for task in Scheduler().reconcile(store.view, at: store.now) { try store.update(task) }
         try release(&store)
-        updates = updates.filter { store.view.services[$0.key] != nil }
-        quiet = quiet.filter { store.view.services[$0.key] != nil }
+        forgetGone(store.view)
+    }
+
+    /// What is kept of services that are gone does no harm: it goes when there is more of it than of the others.
+    private mutating func forgetGone(_ view: StoreSnapshot) {
+        guard updates.count + quiet.count > 2 * view.services.count else { return }
+        updates = updates.filter { view.services[$0.key] != nil }
+        quiet = quiet.filter { view.services[$0.key] != nil }
     }
 
     mutating func wake(at moment: Timestamp?) {

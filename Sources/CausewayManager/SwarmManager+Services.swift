@@ -4,7 +4,10 @@ import CausewayStore
 extension SwarmManager {
     /// Services that are being removed are not among them.
     package func services() async throws(SwarmError) -> [Swarm.Service] {
-        try view().services.sorted.filter { !$0.isPendingDelete }
+        let services = try view().services
+        // Mostly there is none: then nothing is copied twice.
+        guard services.first(where: \.isPendingDelete) != nil else { return services.sorted }
+        return services.sorted.filter { !$0.isPendingDelete }
     }
 
     package func service(_ idOrName: String) async throws(SwarmError) -> Swarm.Service? {

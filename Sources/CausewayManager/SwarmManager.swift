@@ -67,7 +67,9 @@ package actor SwarmManager {
             }
             group.addTask {
                 while !Task.isCancelled {
+                    let begin = self.environment.now()
                     let next = await self.step()
+                    await self.breathe(after: self.environment.now().since(begin))
                     await self.rest(until: next)
                 }
             }
@@ -135,6 +137,12 @@ package actor SwarmManager {
 
     /// Something that is not in the store has changed.
     func wake() { bell.ring() }
+
+    /// Leaves most of the time to requests: many changes at once are looked at together, and one by itself at once.
+    private func breathe(after look: Nanoseconds) async {
+        guard look > .zero else { return }
+        await environment.sleep(min(Nanoseconds(look.rawValue * 4), Nanoseconds(50_000_000)))
+    }
 
     private func rest(until next: Timestamp?) async {
         let bell = bell

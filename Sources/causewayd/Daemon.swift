@@ -38,6 +38,7 @@ struct Daemon: AsyncParsableCommand {
     func run() async throws {
         // What is made is root's alone, unless its maker says otherwise.
         umask(0o077)
+        Heap.share()
         let settings = try await Settings.read(flags: flags)
         let sink = LogSink(format: settings.logFormat, isJournal: LogSink.isJournal())
         LoggingSystem.bootstrap { LineLogHandler(label: $0, level: settings.logLevel, sink: sink) }

@@ -34,6 +34,10 @@ int clinux_new_mount_namespace(void);
 /* Has a child begin with no descriptors but 0, 1 and 2, whatever the parent has open then. Returns 0 or errno. */
 int clinux_spawn_close_others(posix_spawn_file_actions_t *actions);
 
+/* Has all threads share one heap, and gives back to the kernel what is free at its end. To be called before there are
+   many threads. */
+void clinux_share_heap(void);
+
 /* Two ends of a pipe that no child inherits by accident. Returns 0 or errno. */
 int clinux_pipe(int ends[2]);
 

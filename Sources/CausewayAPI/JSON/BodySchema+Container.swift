@@ -4,19 +4,19 @@
 extension BodySchema {
     static let endpoint: BodySchema = [
         "IPAMConfig": .object([
-            "IPv4Address": .value, "IPv6Address": .value, "LinkLocalIPs": .refused("--link-local-ip"),
+            "IPv4Address": .value, "IPv6Address": .value, "LinkLocalIPs": .refused("--link-local-ip", .list),
         ]),
         "Aliases": .value,
-        "MacAddress": .refused("--mac-address"),
-        "Links": .refused("--link"),
-        "DriverOpts": .refused("--network driver-opt=..."),
-        "GwPriority": .refused("--network gw-priority=..."),
+        "MacAddress": .refused("--mac-address", .text),
+        "Links": .refused("--link", .list),
+        "DriverOpts": .refused("--network driver-opt=...", .object),
+        "GwPriority": .refused("--network gw-priority=...", .number),
     ]
 
     /// Fields of the body itself that a container on a network of ours cannot have.
     static let containerOnNetwork: BodySchema = [
-        "MacAddress": .refused("--mac-address"),
-        "NetworkDisabled": .refused("NetworkDisabled"),
-        "HostConfig": .object(["Links": .refused("--link")]),
+        "MacAddress": .refused("--mac-address", .text),
+        "NetworkDisabled": .refused("NetworkDisabled", .flag),
+        "HostConfig": .object(["Links": .refused("--link", .list)]),
     ]
 }

@@ -2,7 +2,7 @@
 extension BodySchema {
     static let dependency: BodySchema = [
         "Name": .value, "Labels": .value, "Data": .value,
-        "Driver": .refused("--driver"),
+        "Driver": .refused("--driver", .object),
         "Templating": .object(["Name": .value, "Options": .value]),
     ]
 }

@@ -9,15 +9,15 @@ extension BodySchema {
         "EnableIPv4": .value,
         "Ingress": .value, "CheckDuplicate": .value,
         "IPAM": .object([
-            "Driver": .refused("--ipam-driver", harmless: [.string("default")]),
-            "Options": .refused("--ipam-opt"),
+            "Driver": .refused("--ipam-driver", .text, harmless: [.string("default")]),
+            "Options": .refused("--ipam-opt", .object),
             "Config": .list([
                 "Subnet": .value, "IPRange": .value, "Gateway": .value,
-                "AuxiliaryAddresses": .refused("--aux-address"),
-                "AuxAddress": .refused("--aux-address"),
+                "AuxiliaryAddresses": .refused("--aux-address", .object),
+                "AuxAddress": .refused("--aux-address", .object),
             ]),
         ]),
-        "ConfigOnly": .refused("--config-only"),
-        "ConfigFrom": .refused("--config-from"),
+        "ConfigOnly": .refused("--config-only", .flag),
+        "ConfigFrom": .refused("--config-from", .object),
     ]
 }

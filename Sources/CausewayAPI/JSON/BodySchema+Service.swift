@@ -28,8 +28,8 @@ extension BodySchema {
         "NetworkAttachmentSpec": .refusedIfPresent("services that attach containers"),
         "Resources": .object([
             "Limits": .object(limits), "Reservations": .object(reservations),
-            "SwapBytes": .refused("--memory-swap"),
-            "MemorySwappiness": .refused("--memory-swappiness", harmless: [.integer(-1)]),
+            "SwapBytes": .refused("--memory-swap", .number),
+            "MemorySwappiness": .refused("--memory-swappiness", .number, harmless: [.integer(-1)]),
         ]),
         "RestartPolicy": .object(["Condition": .value, "Delay": .signed, "MaxAttempts": .count, "Window": .signed]),
         "Placement": .object([
@@ -41,7 +41,7 @@ extension BodySchema {
         "Networks": .list(attachment),
         "LogDriver": .object(["Name": .value, "Options": .value]),
         "ForceUpdate": .count,
-        "Runtime": .refused("services that run plugins", harmless: [.string("container")]),
+        "Runtime": .refused("services that run plugins", .text, harmless: [.string("container")]),
     ]
 
     private static let container: BodySchema = [
@@ -49,7 +49,7 @@ extension BodySchema {
         "Dir": .value, "User": .value, "Groups": .value, "TTY": .value, "OpenStdin": .value, "ReadOnly": .value,
         "Init": .value, "StopSignal": .value, "StopGracePeriod": .signed, "Hosts": .value, "Sysctls": .value,
         "CapabilityAdd": .value, "CapabilityDrop": .value,
-        "Isolation": .refused("--isolation", harmless: [.string("default")]),
+        "Isolation": .refused("--isolation", .text, harmless: [.string("default")]),
         "DNSConfig": .object(["Nameservers": .value, "Search": .value, "Options": .value]),
         "Ulimits": .list(["Name": .value, "Soft": .signed, "Hard": .signed]),
         "Mounts": .list(mount),
@@ -64,7 +64,7 @@ extension BodySchema {
             "Retries": .signed,
         ]),
         "Privileges": .object([
-            "CredentialSpec": .refused("--credential-spec"),
+            "CredentialSpec": .refused("--credential-spec", .object),
             "SELinuxContext": .object([
                 "Disable": .value, "User": .value, "Role": .value, "Type": .value, "Level": .value,
             ]),
@@ -82,16 +82,17 @@ extension BodySchema {
         "Type": .value, "Source": .value, "Target": .value, "ReadOnly": .value, "Consistency": .value,
         "BindOptions": .object([
             "Propagation": .value, "NonRecursive": .value,
-            "CreateMountpoint": .refused("--mount bind-create-src"),
-            "ReadOnlyNonRecursive": .refused("--mount bind-recursive=writable"),
-            "ReadOnlyForceRecursive": .refused("--mount bind-recursive=readonly"),
+            "CreateMountpoint": .refused("--mount bind-create-src", .flag),
+            "ReadOnlyNonRecursive": .refused("--mount bind-recursive=writable", .flag),
+            "ReadOnlyForceRecursive": .refused("--mount bind-recursive=readonly", .flag),
         ]),
         "VolumeOptions": .object([
             "NoCopy": .value, "Labels": .value, "DriverConfig": .object(["Name": .value, "Options": .value]),
-            "Subpath": .refused("--mount volume-subpath"),
+            "Subpath": .refused("--mount volume-subpath", .text),
         ]),
         "TmpfsOptions": .object([
-            "SizeBytes": .count, "Mode": .integer(0...4_294_967_295), "Options": .refused("--mount tmpfs options"),
+            "SizeBytes": .count, "Mode": .integer(0...4_294_967_295),
+            "Options": .refused("--mount tmpfs options", .list),
         ]),
         "ImageOptions": .refusedIfPresent("--mount type=image"),
         "ClusterOptions": .refusedIfPresent("--mount type=cluster"),
@@ -108,7 +109,7 @@ extension BodySchema {
 
     private static let limits: BodySchema = [
         "NanoCPUs": .signed, "MemoryBytes": .signed, "Pids": .signed,
-        "GenericResources": .refused("limits of generic resources"),
+        "GenericResources": .refused("limits of generic resources", .list),
     ]
 
     private static let reservations: BodySchema = [

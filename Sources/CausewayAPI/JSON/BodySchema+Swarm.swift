@@ -10,11 +10,11 @@ extension BodySchema {
         "Dispatcher": .object(["HeartbeatPeriod": .signed]),
         "CAConfig": .object([
             "NodeCertExpiry": .signed, "ForceRotate": .count,
-            "ExternalCAs": .refused("--external-ca"),
-            "SigningCACert": .refused("--ca-cert"),
-            "SigningCAKey": .refused("--ca-key"),
+            "ExternalCAs": .refused("--external-ca", .list),
+            "SigningCACert": .refused("--ca-cert", .text),
+            "SigningCAKey": .refused("--ca-key", .text),
         ]),
-        "TaskDefaults": .object(["LogDriver": .refused("a default log driver of tasks")]),
+        "TaskDefaults": .object(["LogDriver": .refused("a default log driver of tasks", .object)]),
         "EncryptionConfig": .object(["AutoLockManagers": .value]),
     ]
 

@@ -16,7 +16,17 @@ struct BodySchema: Sendable {
 
     /// How a refused field is called on the command line, and which values ask for nothing.
     struct Refusal: Sendable {
+        /// What Docker takes there; anything else is no request at all.
+        enum Kind: String, Sendable {
+            case text = "a string"
+            case number = "a number"
+            case flag = "true or false"
+            case list = "a list"
+            case object = "a JSON object"
+        }
+
         var flag: String
+        var kind = Kind.object
         /// Accepted, and dropped, beside null, false, 0, "", [] and {}.
         var harmless: [JSONValue] = []
         /// Whether even an empty object asks for something.
@@ -72,6 +82,9 @@ struct BodySchema: Sendable {
             }
             return .array(result)
         case .unsupported(let refusal):
+            guard refusal.kind.holds(value) else {
+                throw APIError(400, "wrong type of \(path): it must be \(refusal.kind.rawValue)")
+            }
             if !refusal.isPresenceEnough, value.isEmpty || refusal.harmless.contains(value) { return nil }
             throw APIError(
                 501,
@@ -93,12 +106,22 @@ extension BodySchema.Field {
     static let signed = Self.integer(Int64.min...Int64.max)
 
     /// Names what is refused; see ``BodySchema/Refusal``.
-    static func refused(_ flag: String, harmless: [JSONValue] = []) -> Self {
-        .unsupported(BodySchema.Refusal(flag: flag, harmless: harmless))
+    static func refused(_ flag: String, _ kind: BodySchema.Refusal.Kind, harmless: [JSONValue] = []) -> Self {
+        .unsupported(BodySchema.Refusal(flag: flag, kind: kind, harmless: harmless))
     }
 
     static func refusedIfPresent(_ flag: String) -> Self {
         .unsupported(BodySchema.Refusal(flag: flag, isPresenceEnough: true))
+    }
+}
+
+extension BodySchema.Refusal.Kind {
+    fileprivate func holds(_ value: JSONValue) -> Bool {
+        switch (self, value) {
+        case (.text, .string), (.flag, .bool), (.list, .array), (.object, .object): true
+        case (.number, .integer), (.number, .unsigned), (.number, .number): true
+        default: false
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 import CausewayModel
+import NIOCore
 
 /// `/services`.
 struct ServiceRoutes: Sendable {
     let backends: Backends
-    private let rendered = RenderedServices()
+    private let rendered = RenderedObjects()
 
     init(backends: Backends) { self.backends = backends }
 
@@ -13,8 +14,10 @@ struct ServiceRoutes: Sendable {
             Route("POST", "/services/create") { request throws(APIError) in try await create(request) },
             Route("GET", "/services/{id}") { request throws(APIError) in
                 let service = try await backends.service(request.capture("id"))
-                return try .json(
-                    Engine.Service(service, insertsDefaults: try request.query.boolean("insertDefaults")))
+                guard try !request.query.boolean("insertDefaults") else {
+                    return try .json(Engine.Service(service, insertsDefaults: true))
+                }
+                return .answer(APIResponse(body: .bytes(try json(of: service))))
             },
             Route("POST", "/services/{id}/update") { request throws(APIError) in try await update(request) },
             Route("DELETE", "/services/{id}") { request throws(APIError) in
@@ -30,7 +33,7 @@ struct ServiceRoutes: Sendable {
     private func list(_ request: APIRequest) async throws(APIError) -> APIReply {
         let filters = try Filters(request.query, allowed: ["id", "name", "label", "mode", "runtime"])
         let all = try await backends.services()
-        let found = all.filter { service in
+        let found = all.positions(byID: \.id) { service in
             filters.allows("id") { service.id.hasPrefix($0) }
                 && filters.allows("name") { service.spec.name.hasPrefix($0) }
                 && filters.allows(swarmLabels: service.spec.labels)
@@ -38,8 +41,16 @@ struct ServiceRoutes: Sendable {
                 && filters.allows("runtime") { $0 == "container" }
         }
         let status = try request.query.boolean("status") ? try await statuses() : nil
-        let list = try rendered.list(found.sorted { $0.id < $1.id }, of: all.count, status: status)
-        return .answer(APIResponse(body: .bytes(list)))
+        rendered.forgetGone(of: all.count)
+        var list = JSONArray()
+        for position in found {
+            list.append(try json(of: all[position]), with: status?(all[position]).member)
+        }
+        return .answer(APIResponse(body: .bytes(list.close())))
+    }
+
+    private func json(of service: Swarm.Service) throws(APIError) -> ByteBuffer {
+        try rendered.json(of: service.id, [service.meta.version]) { Engine.Service(service) }
     }
 
     /// Counts the tasks of each service, as far as their nodes are up.

@@ -1,15 +1,19 @@
 import CausewayModel
+import NIOCore
 
 /// `/tasks`.
 struct TaskRoutes: Sendable {
     let backends: Backends
+    private let rendered = RenderedObjects()
+
+    init(backends: Backends) { self.backends = backends }
 
     var routes: [Route] {
         [
             Route("GET", "/tasks") { request throws(APIError) in try await list(request) },
             Route("GET", "/tasks/{id}") { request throws(APIError) in
                 let task = try await backends.task(request.capture("id"))
-                return try .json(Engine.Task(task, networks: try await networksByID()))
+                return .answer(APIResponse(body: .bytes(try json(of: task, try await networksByID()))))
             },
         ]
     }
@@ -20,8 +24,22 @@ struct TaskRoutes: Sendable {
             allowed: ["id", "name", "label", "service", "node", "desired-state", "runtime", "_up-to-date"])
         let selection = try await TaskSelection(filters, backends)
         let networks = try await networksByID()
-        let found = try await backends.tasks().filter { selection.contains($0) }
-        return try .json(found.sorted { $0.id < $1.id }.map { Engine.Task($0, networks: networks) })
+        let all = try await backends.tasks()
+        rendered.forgetGone(of: all.count)
+        var list = JSONArray()
+        for position in all.positions(byID: \.id, where: selection.contains) {
+            list.append(try json(of: all[position], networks))
+        }
+        return .answer(APIResponse(body: .bytes(list.close())))
+    }
+
+    private func json(
+        of task: Swarm.Task, _ networks: [Swarm.ID: Swarm.Network]
+    ) throws(APIError) -> ByteBuffer {
+        let versions = task.networks.compactMap { networks[$0.networkID]?.meta.version }
+        return try rendered.json(of: task.id, [task.meta.version] + versions) {
+            Engine.Task(task, networks: networks)
+        }
     }
 
     private func networksByID() async throws(APIError) -> [Swarm.ID: Swarm.Network] {

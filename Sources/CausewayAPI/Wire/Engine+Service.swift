@@ -25,7 +25,7 @@ extension Engine {
             }
         }
 
-        /// How many tasks run, of how many (`?status=true`); only in lists, where ``RenderedServices`` adds it.
+        /// How many tasks run, of how many (`?status=true`); only in lists, where it is added to the rest.
         struct Status {
             var running: Int
             var desired: Int

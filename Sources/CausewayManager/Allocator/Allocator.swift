@@ -12,12 +12,16 @@ import CausewayStore
 package struct Allocator: Hashable, Sendable {
     private var addressCursors: [PoolKey: UInt64] = [:]
     private var portCursors: [Swarm.TransportProtocol: UInt16] = [:]
+    /// When a service that has all that it asks for was last touched: until it is again there is nothing to do for it.
+    private var settled: [Swarm.ID: UInt64] = [:]
+    /// The services that were short of something when they were last looked at.
+    private var short: Set<Swarm.ID> = []
 
     package init() {}
 
     /// The services whose endpoint changes, with their new one.
     package mutating func endpoints(_ view: StoreSnapshot) -> [Swarm.Service] {
-        let wanting = view.services.sorted.filter { !$0.isPendingDelete && !isSettled($0) }
+        let wanting = wantingServices(view)
         guard !wanting.isEmpty else { return [] }
         var ledger = AddressLedger(view, cursors: addressCursors)
         var ports = PortPool(
@@ -48,7 +52,8 @@ package struct Allocator: Hashable, Sendable {
             }
             addressCursors = ledger.cursors
         }
-        let services = view.services.sorted.compactMap { service -> Swarm.Service? in
+        let concerned = short.union(shortages.keys).compactMap { view.services[$0] }
+        let services = concerned.sorted(by: isOlder).compactMap { service -> Swarm.Service? in
             let error = shortages[service.id]
             guard service.allocationError != error, !service.isPendingDelete, isSettled(service) else { return nil }
             var after = service
@@ -59,6 +64,24 @@ package struct Allocator: Hashable, Sendable {
     }
 
     // MARK: services
+
+    /// The services that do not have all that they ask for, oldest first.
+    private mutating func wantingServices(_ view: StoreSnapshot) -> [Swarm.Service] {
+        if settled.count > 2 * view.services.count { settled = settled.filter { view.services[$0.key] != nil } }
+        var wanting: [Swarm.Service] = []
+        for id in view.services.ids {
+            let touched = view.lastTouched(id)
+            guard settled[id] != touched, let service = view.services[id] else { continue }
+            if service.allocationError == nil { short.remove(id) } else { short.insert(id) }
+            if service.isPendingDelete || isSettled(service) {
+                settled[id] = touched
+            } else {
+                settled[id] = nil
+                wanting.append(service)
+            }
+        }
+        return wanting
+    }
 
     /// Whether the service has all that its specification asks for, and nothing else.
     private func isSettled(_ service: Swarm.Service) -> Bool {

@@ -78,7 +78,7 @@ struct AttachmentValidator: Sendable {
 
     /// `service 'web'`.
     private func service(holding port: TransportPort) -> String? {
-        view.services.sorted.first { service in
+        view.services.first { service in
             let ports = service.endpoint.ports + (service.spec.endpointSpec?.ports ?? [])
             return !service.isPendingDelete
                 && ports.contains { $0.protocol == port.protocol && $0.publishedPort == port.port }

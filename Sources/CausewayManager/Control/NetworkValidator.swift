@@ -213,7 +213,7 @@ package enum NetworkUse {
 
     /// A task that still stands on the network; its service is gone or has left the network.
     package static func lastTask(_ network: Swarm.Network, _ view: StoreSnapshot) -> Swarm.Task? {
-        view.tasks.sorted.first { task in
+        view.tasks.first { task in
             task.holdsAddresses && task.networks.contains { $0.networkID == network.id }
         }
     }

@@ -16,7 +16,7 @@ package struct ServiceValidator: Sendable {
         try check(spec)
         try checkPorts(spec, of: nil)
         try PublishLabel.check(spec.labels, of: spec.endpointSpec?.ports ?? [])
-        guard !view.services.all.contains(where: { $0.spec.name == spec.name && !$0.isPendingDelete }) else {
+        guard view.services.first(where: { $0.spec.name == spec.name && !$0.isPendingDelete }) == nil else {
             throw SwarmError(
                 .conflict,
                 "rpc error: code = AlreadyExists desc = name conflicts with an existing object: service \(spec.name) "

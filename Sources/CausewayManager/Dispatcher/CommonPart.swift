@@ -35,20 +35,13 @@ struct CommonPart: Sendable {
         var news = News()
         updateServices(view, &news)
         updateContainers(view, &news)
-        if news.changesEndpoints || isFirst {
-            services = (known.values.compactMap(\.endpoint) + knownContainers.values.compactMap(\.endpoint))
-                .sorted { $0.id < $1.id }
-        }
-        places.change(without: news.left, with: news.came)
+        services.change(without: news.endpoints.left, with: news.endpoints.came)
+        places.change(without: news.places.left, with: news.places.came)
         let networks = view.networks.all.sorted { $0.id < $1.id }
         let changesNetworks = networks != self.networks
         if changesNetworks { self.networks = networks }
         let changesMembers = updateMembers(view)
-        if isFirst || changesNetworks || changesMembers || news.changesEndpoints || !news.left.isEmpty
-            || !news.came.isEmpty
-        {
-            changed = view.revision
-        }
+        if isFirst || changesNetworks || changesMembers || !news.isEmpty { changed = view.revision }
     }
 
     // MARK: nodes
@@ -76,15 +69,29 @@ struct CommonPart: Sendable {
 
     /// What is to be changed in the arrays.
     private struct News {
-        var changesEndpoints = false
-        var left: [PlacedAddresses] = []
-        var came: [PlacedAddresses] = []
+        struct Part<Element> {
+            var left: [Element] = []
+            var came: [Element] = []
+
+            var isEmpty: Bool { left.isEmpty && came.isEmpty }
+        }
+
+        var endpoints = Part<ServiceEndpoint>()
+        var places = Part<PlacedAddresses>()
+
+        var isEmpty: Bool { endpoints.isEmpty && places.isEmpty }
+
+        mutating func replace(_ old: ServiceEndpoint?, by new: ServiceEndpoint?) {
+            guard old != new else { return }
+            if let old { endpoints.left.append(old) }
+            if let new { endpoints.came.append(new) }
+        }
 
         mutating func replace(_ old: [PlacedAddresses], by new: [PlacedAddresses]) {
             guard old != new else { return }
             let (old, new) = (Set(old), Set(new))
-            left += old.subtracting(new)
-            came += new.subtracting(old)
+            places.left += old.subtracting(new)
+            places.came += new.subtracting(old)
         }
     }
 
@@ -97,22 +104,21 @@ struct CommonPart: Sendable {
     }
 
     private mutating func updateServices(_ view: StoreSnapshot, _ news: inout News) {
-        var gone = Set(known.keys)
-        for service in view.services.all {
-            gone.remove(service.id)
-            let touched = view.lastTouched(service.id)
-            let before = known[service.id]
-            guard before == nil || before?.touched != touched else { continue }
-            update(service.id, service.isPendingDelete ? nil : service, view, touched, &news)
+        for id in view.services.ids {
+            let touched = view.lastTouched(id)
+            guard known[id]?.touched != touched, let service = view.services[id] else { continue }
+            update(id, service.isPendingDelete ? nil : service, view, touched, &news)
         }
+        var strays = Set<Swarm.ID>()
         for id in view.servicesWithTasks where view.services[id] == nil {
-            gone.remove(id)
+            strays.insert(id)
             update(id, nil, view, view.revision, &news)
         }
-        for id in gone {
-            guard let part = known.removeValue(forKey: id) else { continue }
+        guard known.count > view.services.count + strays.count else { return }
+        for (id, part) in known where view.services[id] == nil && !strays.contains(id) {
+            known[id] = nil
             news.replace(part.places, by: [])
-            if part.endpoint != nil { news.changesEndpoints = true }
+            news.replace(part.endpoint, by: nil)
         }
     }
 
@@ -122,10 +128,8 @@ struct CommonPart: Sendable {
         var part = known[id] ?? ServicePart(touched: touched)
         let tasks = view.tasks(of: id)
         let endpoint = service.map { Self.endpoint($0, tasks) }
-        if endpoint != part.endpoint {
-            part.endpoint = endpoint
-            news.changesEndpoints = true
-        }
+        news.replace(part.endpoint, by: endpoint)
+        part.endpoint = endpoint
         let places = tasks.compactMap(\.place)
         news.replace(part.places, by: places)
         part.places = places
@@ -165,7 +169,7 @@ struct CommonPart: Sendable {
                 continue
             }
             let endpoint = ContainerEndpoint.make(stored.container, ingress: ingress)
-            if endpoint != before?.endpoint { news.changesEndpoints = true }
+            news.replace(before?.endpoint, by: endpoint)
             let places = [stored.container.place]
             news.replace(before?.places ?? [], by: places)
             knownContainers[stored.id] = ContainerPart(
@@ -174,7 +178,7 @@ struct CommonPart: Sendable {
         for id in gone {
             guard let part = knownContainers.removeValue(forKey: id) else { continue }
             news.replace(part.places, by: [])
-            if part.endpoint != nil { news.changesEndpoints = true }
+            news.replace(part.endpoint, by: nil)
         }
     }
 }
@@ -215,7 +219,7 @@ extension AttachedContainer {
     }
 }
 
-extension [PlacedAddresses] {
+extension Array where Element: Identifiable, Element.ID == Swarm.ID {
     /// Takes out and puts in, and stays sorted by identifier; stays the same array where there is nothing to do.
     fileprivate mutating func change(without left: [Element], with came: [Element]) {
         guard !left.isEmpty || !came.isEmpty else { return }
@@ -224,11 +228,11 @@ extension [PlacedAddresses] {
             self = (filter { !gone.contains($0.id) } + came).sorted { $0.id < $1.id }
             return
         }
-        for place in left {
-            let index = position(of: place.id)
-            if index < count, self[index].id == place.id { remove(at: index) }
+        for element in left {
+            let index = position(of: element.id)
+            if index < count, self[index].id == element.id { remove(at: index) }
         }
-        for place in came { insert(place, at: position(of: place.id)) }
+        for element in came { insert(element, at: position(of: element.id)) }
     }
 
     private func position(of id: Swarm.ID) -> Int {

@@ -248,9 +248,14 @@ package final class SessionServer: Sendable {
         }
     }
 
+    /// How many calls a node can have open: one for each log that somebody follows, at 128 KiB each if they do not read.
+    private static let callsOfANode = 1_024
+
     private var transportConfiguration: HTTP2ServerTransport.Posix.Config {
         .defaults { config in
             config.http2.targetWindowSize = 1 << 20
+            // Each followed log is a call of its node's; a client that is told nothing stops at a hundred.
+            config.http2.maxConcurrentStreams = Self.callsOfANode
             // Finds a node's host that is gone without a word; the manager's heartbeats are another matter.
             config.connection.keepalive.time = .seconds(20)
             config.connection.keepalive.timeout = .seconds(10)
