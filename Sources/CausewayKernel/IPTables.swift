@@ -1,7 +1,10 @@
 import CausewayModel
 
-/// iptables' rules as iptables-save(8) writes them, read only: they are others'.
+/// iptables' rules as iptables-save(8) writes them: others', and what a network of Swarm's own kind needs.
 package enum IPTables {
+    /// Swarm's chain of published ports, in nat and in filter.
+    package static let ingressChain = "DOCKER-INGRESS"
+
     package struct Table: Hashable, Codable, Sendable {
         /// `.ip` for iptables, `.ip6` for ip6tables.
         package var family: IPFamily

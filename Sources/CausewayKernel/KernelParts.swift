@@ -11,7 +11,11 @@ package struct KernelParts: OptionSet, Hashable, Sendable {
     package static let sysctls = KernelParts(rawValue: 4)
     /// The entry in another's firewall.
     package static let forward = KernelParts(rawValue: 8)
-    package static let all: KernelParts = [.links, .tables, .sysctls, .forward]
+    /// IPVS.
+    package static let balancers = KernelParts(rawValue: 16)
+    /// iptables.
+    package static let firewall = KernelParts(rawValue: 32)
+    package static let all: KernelParts = [.links, .tables, .sysctls, .forward, .balancers, .firewall]
 }
 
 extension KernelState {
@@ -32,6 +36,8 @@ extension KernelState {
         if !parts.isDisjoint(with: [.links, .sysctls]) { state.sysctls = sysctls }
         if parts.contains(.tables) { state.tables = tables }
         if parts.contains(.forward) { state.forwardAccepts = forwardAccepts }
+        if parts.contains(.balancers) { state.balancers = balancers }
+        if parts.contains(.firewall) { state.firewall = firewall }
         return state
     }
 }

@@ -31,6 +31,10 @@ extension KernelState {
         case .sysctlSet(let name, let value): sysctls[name] = value
         case .forwardAcceptAdd(let family): forwardAccepts.insert(family)
         case .forwardAcceptDelete(let family): forwardAccepts.remove(family)
+        case .balancerAdd, .balancerDelete, .destinationAdd, .destinationSet, .destinationDelete: balance(step)
+        case .firewallChange(let table, _):
+            firewall.removeAll { $0.family == table.family && $0.name == table.name }
+            firewall = IPTables.normalised(firewall + [table])
         }
     }
 
@@ -52,6 +56,7 @@ extension KernelState {
     /// All that was on a link goes with it, its sysctls included.
     mutating func removeLink(_ name: String) {
         links[name] = nil
+        for port in links.values where port.master == name { links[port.name]?.master = nil }
         routes = routes.filter { $0.link != name }
         neighbors = neighbors.filter { $0.link != name }
         if !forwarding.isEmpty { forwarding = forwarding.filter { $0.link != name } }

@@ -3,11 +3,14 @@ import CausewayModel
 extension KernelState {
     /// The state in the one form that all its spellings share: two states are the same when their forms are equal.
     ///
-    /// Tables are ``Nft/Table/normalised`` and sorted; an IPv6 route without a metric has the kernel's, 1024.
+    /// Tables are ``Nft/Table/normalised`` and sorted; an IPv6 route without a metric has the kernel's, 1024;
+    /// balancers and iptables are sorted, and without what the kernel counts.
     package var normalised: KernelState {
         var state = self
         state.tables = tables.map(\.normalised).sorted { ($0.family.rawValue, $0.name) < ($1.family.rawValue, $1.name) }
         state.routes = Swift.Set(routes.map(\.normalised))
+        state.balancers = balancers.map(\.normalised).sorted { $0.key < $1.key }
+        state.firewall = IPTables.normalised(firewall)
         return state
     }
 

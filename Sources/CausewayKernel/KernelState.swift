@@ -21,12 +21,20 @@ package struct KernelState: Hashable, Codable, Sendable {
     /// Where somebody else's firewall filters what is forwarded, whether it lets our mark through: the families for
     /// which it has to.
     package var forwardAccepts: Swift.Set<IPFamily>
+    /// Of IPVS: sorted by key, each one's destinations by address; nothing is counted in them.
+    package var balancers: [IPVS.Service]
+    /// Of iptables: the tables, chains and rules that are ours, in their order in each chain; nothing is counted in them.
+    ///
+    /// In a sandbox all are ours. On the host it is the chain ``IPTables/ingressChain`` of each table, and in others'
+    /// chains each rule that leads to it or names ``Rtnl/gatewayBridge``.
+    package var firewall: [IPTables.Table]
 
     package init(
         links: [String: Rtnl.Link] = [:], addresses: Swift.Set<Rtnl.Address> = [],
         routes: Swift.Set<Rtnl.Route> = [], neighbors: Swift.Set<Rtnl.Neighbor> = [],
         forwarding: Swift.Set<Rtnl.ForwardingEntry> = [], rules: Swift.Set<NamespaceState.PolicyRule> = [],
-        tables: [Nft.Table] = [], sysctls: [String: String] = [:], forwardAccepts: Swift.Set<IPFamily> = []
+        tables: [Nft.Table] = [], sysctls: [String: String] = [:], forwardAccepts: Swift.Set<IPFamily> = [],
+        balancers: [IPVS.Service] = [], firewall: [IPTables.Table] = []
     ) {
         self.links = links
         self.addresses = addresses
@@ -37,6 +45,8 @@ package struct KernelState: Hashable, Codable, Sendable {
         self.tables = tables
         self.sysctls = sysctls
         self.forwardAccepts = forwardAccepts
+        self.balancers = balancers
+        self.firewall = firewall
     }
 }
 
@@ -54,9 +64,11 @@ extension KernelState {
 extension KernelState {
     enum CodingKeys: String, CodingKey {
         case links, addresses, routes, neighbors, forwarding, rules, tables, sysctls, forwardAccepts
+        case balancers, firewall
     }
 
-    /// Reads what earlier releases wrote, too: they knew of no forwarding entries and no policy rules.
+    /// Reads what earlier releases wrote, too: they knew of no forwarding entries, policy rules, balancers
+    /// and no iptables.
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
@@ -68,6 +80,8 @@ extension KernelState {
             rules: try values.decodeIfPresent(Swift.Set<NamespaceState.PolicyRule>.self, forKey: .rules) ?? [],
             tables: try values.decode([Nft.Table].self, forKey: .tables),
             sysctls: try values.decode([String: String].self, forKey: .sysctls),
-            forwardAccepts: try values.decode(Swift.Set<IPFamily>.self, forKey: .forwardAccepts))
+            forwardAccepts: try values.decode(Swift.Set<IPFamily>.self, forKey: .forwardAccepts),
+            balancers: try values.decodeIfPresent([IPVS.Service].self, forKey: .balancers) ?? [],
+            firewall: try values.decodeIfPresent([IPTables.Table].self, forKey: .firewall) ?? [])
     }
 }

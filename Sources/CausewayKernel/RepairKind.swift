@@ -5,6 +5,10 @@ package enum RepairKind: String, CaseIterable, Comparable, Hashable, Codable, Co
     case forwarding
     /// The entry in another's firewall.
     case forward
+    /// A service of IPVS, or one of its destinations.
+    case balancer
+    /// Rules of iptables.
+    case firewall
     /// A namespace whose name was taken away.
     case namespace
 
@@ -25,6 +29,8 @@ extension Plan.Step {
         case .elementsChange: .element
         case .sysctlSet: .sysctl
         case .forwardAcceptAdd, .forwardAcceptDelete: .forward
+        case .balancerAdd, .balancerDelete, .destinationAdd, .destinationSet, .destinationDelete: .balancer
+        case .firewallChange: .firewall
         }
     }
 }

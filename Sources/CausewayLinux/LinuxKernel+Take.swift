@@ -34,7 +34,8 @@ struct StepTaker {
         case .neighborAdd(let neighbor): try add(neighbor)
         case .neighborDelete(let neighbor):
             try request(.neighborDelete(neighbor, linkIndex: try index(neighbor.link)))
-        case .sysctlSet, .forwardAcceptAdd, .forwardAcceptDelete, .tableReplace, .tableDelete, .elementsChange:
+        case .sysctlSet, .forwardAcceptAdd, .forwardAcceptDelete, .tableReplace, .tableDelete, .elementsChange,
+            .balancerAdd, .balancerDelete, .destinationAdd, .destinationSet, .destinationDelete, .firewallChange:
             return false
         }
         return true

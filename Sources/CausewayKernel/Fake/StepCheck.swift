@@ -37,6 +37,9 @@ struct StepCheck {
         case .forwardAcceptAdd(let family):
             try require(!state.forwardAccepts.contains(family), .alreadyExists, errno: 17)
         case .forwardAcceptDelete(let family): try require(state.forwardAccepts.contains(family), .notFound, errno: 2)
+        case .balancerAdd, .balancerDelete, .destinationAdd, .destinationSet, .destinationDelete:
+            try BalancerCheck(check: self).run()
+        case .firewallChange(let table, let old): try FirewallCheck(check: self, table: table, old: old).run()
         }
     }
 
@@ -50,17 +53,24 @@ struct StepCheck {
         switch link.kind {
         case .loopback, .vethPeer, .other(""):
             try fail(.unsupported, errno: 95, "a \(link.kind) link is not made by itself")
-        case .vxlan(let id, _, let port):
-            let isTaken = state.links.values.contains {
-                if case .vxlan(id, _, port) = $0.kind { true } else { false }
-            }
+        case .vxlan(let id, _, let port), .overlayVxlan(let id, _, let port):
+            let isTaken = state.links.values.contains { $0.kind.tunnel.map { $0.id == id && $0.port == port } ?? false }
             try require(!isTaken, .alreadyExists, errno: 17, "id \(id) is in use")
         default: break
         }
+        try requireMaster(of: link)
+    }
+
+    private func requireMaster(of link: Rtnl.Link) throws(KernelError) {
+        guard let master = link.master else { return }
+        try requireLink(master)
+        try require(state.links[master]?.kind == .bridge, .unsupported, errno: 95, "'\(master)' is no bridge")
+        try require(link.kind != .bridge && link.kind != .loopback, .invalid, errno: 40, "it can be no bridge's port")
     }
 
     private func set(_ link: Rtnl.Link) throws(KernelError) {
         try requireLink(link.name)
+        try requireMaster(of: link)
         try require(
             state.links[link.name]?.kind == link.kind, .unsupported, errno: 95, "a link's kind cannot be changed")
     }
@@ -99,8 +109,8 @@ struct StepCheck {
     /// See vxlan_fdb_add(): an Ethernet address leads to one host.
     private func add(_ entry: Rtnl.ForwardingEntry) throws(KernelError) {
         try requireLink(entry.link)
-        if case .vxlan(_, let local, _) = state.links[entry.link]?.kind {
-            let isOfFamily = local.map { $0.family == entry.destination.family } ?? true
+        if let tunnel = state.links[entry.link]?.kind.tunnel {
+            let isOfFamily = tunnel.local.map { $0.family == entry.destination.family } ?? true
             try require(isOfFamily, .invalid, errno: 97, "the tunnel's own address is of the other family")
         } else {
             try fail(.unsupported, errno: 95, "'\(entry.link)' is no tunnel")

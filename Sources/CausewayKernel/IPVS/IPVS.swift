@@ -1,6 +1,6 @@
 import CausewayModel
 
-/// The kernel's load balancer (ipvsadm(8)), as it is in one namespace; read only.
+/// The kernel's load balancer (ipvsadm(8)), as it is in one namespace.
 package enum IPVS {
     /// A virtual service: what is balanced, how, and among whom.
     package struct Service: Hashable, Codable, Sendable {

@@ -14,6 +14,9 @@ extension Plan {
         builder.addToLinks()
         builder.addRules()
         builder.changeTables()
+        builder.addBalancers()
+        builder.changeFirewall()
+        builder.removeBalancers()
         builder.removeWhatIsLeft()
         builder.restoreWhatWentAlong()
         steps = builder.steps
@@ -21,7 +24,7 @@ extension Plan {
 }
 
 /// Takes each step in a copy of the current state, so that what the kernel does along with a step is known to the next.
-private struct PlanBuilder {
+struct PlanBuilder {
     var current: KernelState
     let desired: KernelState
     var steps: [Plan.Step] = []
@@ -56,7 +59,7 @@ private struct PlanBuilder {
         return Set(risky.intersection(desired.routes).map(\.normalised))
     }
 
-    private mutating func take(_ step: Plan.Step) {
+    mutating func take(_ step: Plan.Step) {
         steps.append(step)
         current.apply(step)
     }
@@ -131,7 +134,7 @@ private struct PlanBuilder {
     }
 
     mutating func makeLinks() {
-        for link in desired.links.values.sorted(by: { $0.name < $1.name }) {
+        for link in desired.links.values.sorted(by: PlanOrder.links) {
             guard let old = current.links[link.name] else {
                 take(.linkAdd(link))
                 continue
@@ -230,7 +233,7 @@ extension Rtnl.Link {
     fileprivate func differs(from desired: Rtnl.Link) -> Bool {
         isUp != desired.isUp || alias != desired.alias || checksumOffload != desired.checksumOffload
             || (desired.address != nil && desired.address != address)
-            || (desired.mtu != nil && desired.mtu != mtu)
+            || (desired.mtu != nil && desired.mtu != mtu) || master != desired.master
     }
 }
 
@@ -247,8 +250,7 @@ extension Rtnl.Link.Kind {
         switch (self, other) {
         case (.veth(let peer, let namespace), .veth(let otherPeer, let otherNamespace)):
             peer == otherPeer && namespace == otherNamespace
-        case (.vxlan(let id, _, let port), .vxlan(let otherID, _, let otherPort)): id == otherID && port == otherPort
-        default: false
+        default: tunnel.map { $0.id == other.tunnel?.id && $0.port == other.tunnel?.port } ?? false
         }
     }
 }

@@ -30,6 +30,14 @@ extension Plan.Step: CustomStringConvertible {
         case .sysctlSet(let name, let value): "sysctl \(name)=\(value)"
         case .forwardAcceptAdd(let family): "forward accept add \(family.rawValue)"
         case .forwardAcceptDelete(let family): "forward accept delete \(family.rawValue)"
+        case .balancerAdd(let service):
+            (["ipvsadm -A \(service.options)"] + service.destinations.map { "ipvsadm -a \($0.options(of: service.key))" })
+                .joined(separator: "\n")
+        case .balancerDelete(let key): "ipvsadm -D \(key.option)"
+        case .destinationAdd(let key, let destination): "ipvsadm -a \(destination.options(of: key))"
+        case .destinationSet(let key, let destination): "ipvsadm -e \(destination.options(of: key))"
+        case .destinationDelete(let key, let destination): "ipvsadm -d \(key.option) -r \(destination.place)"
+        case .firewallChange(let table, let old): table.changes(from: old).map(\.description).joined(separator: "\n")
         }
     }
 }
@@ -72,6 +80,7 @@ extension Rtnl.Link: CustomStringConvertible {
         var words: [String] = []
         if let address, address != old?.address { words.append("address \(address)") }
         if let mtu, mtu != old?.mtu { words.append("mtu \(mtu)") }
+        if master != old?.master { words.append(master.map { "master \($0)" } ?? "nomaster") }
         if alias != old?.alias { words.append("alias \"\(alias ?? "")\"") }
         if isUp != (old?.isUp ?? false) { words.append(isUp ? "up" : "down") }
         if checksumOffload != old?.checksumOffload { words.append("tx \(checksumOffload == false ? "off" : "on")") }
@@ -88,6 +97,8 @@ extension Rtnl.Link.Kind: CustomStringConvertible {
         case .bridge: "bridge"
         case .vxlan(let id, let local, let port):
             "vxlan id \(id)" + (local.map { " local \($0)" } ?? "") + " dstport \(port)"
+        case .overlayVxlan(let id, let local, let port):
+            "vxlan id \(id) local \(local) dstport \(port) nolearning proxy l2miss l3miss"
         case .other(let name): name.isEmpty ? "physical" : name
         }
     }

@@ -30,6 +30,16 @@ package struct Plan: Hashable, Codable, Sendable {
         /// The one entry in another's FORWARD chain that accepts our mark.
         case forwardAcceptAdd(IPFamily)
         case forwardAcceptDelete(IPFamily)
+        /// With all its destinations.
+        case balancerAdd(IPVS.Service)
+        /// Its destinations go with it.
+        case balancerDelete(IPVS.Key)
+        case destinationAdd(IPVS.Key, IPVS.Destination)
+        /// Another weight, or another way to it; its connections stay.
+        case destinationSet(IPVS.Key, IPVS.Destination)
+        case destinationDelete(IPVS.Key, IPVS.Destination)
+        /// What is ours of one table of iptables, in one transaction; an empty one: nothing is to be left of ours.
+        case firewallChange(IPTables.Table, from: IPTables.Table?)
     }
 
     package var steps: [Step]

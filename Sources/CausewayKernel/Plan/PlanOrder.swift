@@ -3,6 +3,11 @@ import CausewayModel
 /// The order of steps of one kind: what others need comes first; else by name and number, so that equal states give
 /// equal plans.
 enum PlanOrder {
+    /// A bridge before its ports.
+    static func links(_ a: Rtnl.Link, _ b: Rtnl.Link) -> Bool {
+        (a.kind == .bridge ? 0 : 1, a.name) < (b.kind == .bridge ? 0 : 1, b.name)
+    }
+
     static func addresses(_ a: Rtnl.Address, _ b: Rtnl.Address) -> Bool {
         (a.link, a.address) < (b.link, b.address)
     }

@@ -12,6 +12,9 @@ package enum Rtnl {
             case loopback
             case bridge
             case vxlan(id: UInt32, local: IPAddress?, port: UInt16)
+            /// A tunnel as Swarm makes it: its outer packets travel in the host's namespace, and it answers for the
+            /// neighbours that it was told of (`proxy`). It learns nothing.
+            case overlayVxlan(id: UInt32, local: IPAddress, port: UInt16)
             /// Anything else, by the kernel's name for its kind ("" for a physical device).
             case other(String)
         }
@@ -28,10 +31,12 @@ package enum Rtnl {
         /// `false`: the kernel computes the checksums of what leaves by it (`ethtool -K LINK tx off`); absent where that
         /// is left to the kernel.
         package var checksumOffload: Bool?
+        /// The bridge of which it is a port.
+        package var master: String?
 
         package init(
             name: String, kind: Kind, address: MACAddress? = nil, mtu: UInt32? = nil, isUp: Bool = true,
-            alias: String? = nil, checksumOffload: Bool? = nil
+            alias: String? = nil, checksumOffload: Bool? = nil, master: String? = nil
         ) {
             self.name = name
             self.kind = kind
@@ -40,6 +45,7 @@ package enum Rtnl {
             self.isUp = isUp
             self.alias = alias
             self.checksumOffload = checksumOffload
+            self.master = master
         }
     }
 
@@ -141,4 +147,18 @@ package enum Rtnl {
 
     /// Every link of ours in the host's namespace begins so.
     package static let linkPrefix = "cw-"
+
+    /// The bridge by which Swarm's sandboxes reach the host; it is there once, whoever makes it.
+    package static let gatewayBridge = "docker_gwbridge"
+}
+
+extension Rtnl.Link.Kind {
+    /// What tells a VXLAN tunnel apart, however it is made; `nil` for every other link.
+    package var tunnel: (id: UInt32, local: IPAddress?, port: UInt16)? {
+        switch self {
+        case .vxlan(let id, let local, let port): (id, local, port)
+        case .overlayVxlan(let id, let local, let port): (id, local, port)
+        default: nil
+        }
+    }
 }

@@ -153,7 +153,7 @@ extension NetlinkWriter {
             }
         case .other(let kind) where !kind.isEmpty:
             message.kind(kind) { _ in }
-        case .vethPeer, .loopback, .other:
+        case .vethPeer, .loopback, .other, .overlayVxlan:
             return nil
         }
         return message
