@@ -12,7 +12,9 @@ package protocol Node: Sendable {
     /// Where a namespace can be entered: a path for setns(2).
     func path(ofNamespace name: String) -> String
     /// The kernel of one of our namespaces, or of the host's own.
-    func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel
+    ///
+    /// What is desired of it says what of it is ours, where names and marks alone do not.
+    func kernel(_ namespace: NamespaceReference, for desired: KernelState) async throws(KernelError) -> any Kernel
     /// The TCP ports on which somebody listens in one of our namespaces.
     func listeners(in namespace: String) async throws(KernelError) -> Set<UInt16>
     /// What the compiler has to know of the host.
@@ -32,6 +34,13 @@ package protocol Node: Sendable {
     ///
     /// Asked every second, so it has to be cheap.
     func quietChanges(_ desired: DesiredNode) async -> [NodeChange]
+}
+
+extension Node {
+    /// For what is ours by its name.
+    package func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
+        try await kernel(namespace, for: KernelState())
+    }
 }
 
 package enum NamespaceReference: Hashable, Sendable, CustomStringConvertible {

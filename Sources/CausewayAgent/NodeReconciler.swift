@@ -5,7 +5,7 @@ import Logging
 /// Brings a whole node to its desired state, namespace by namespace.
 ///
 /// The order is what makes a task complete before its first instruction: namespaces, then the host's links (which put
-/// the tasks' ends into their namespaces), then the inside of each; what is not wanted any more goes last.
+/// the tasks' ends into their namespaces), then the inside of each, those first whose links have their ends in others; what is not wanted any more goes last.
 package struct NodeReconciler: Sendable {
     /// What one round changed and what it could not.
     package struct Report: Sendable {
@@ -57,6 +57,7 @@ package struct NodeReconciler: Sendable {
         if looks.values.contains(where: { $0.contains(.links) }) {
             await createNamespaces(desired, &report)
             for name in report.created { looks[.task(name)] = .all }
+            for place in desired.owners(ofLinksInto: report.created) { looks[place, default: []].insert(.links) }
             if !report.created.isEmpty { looks[.host, default: []].insert(.links) }
         }
         if let parts = looks[.host] {
@@ -67,9 +68,10 @@ package struct NodeReconciler: Sendable {
             if parts == .all { await reconcile(.host, parts, of: desired, &report) }
             for name in report.namespacesOfNewLinks { looks[.task(name)] = .all }
         }
-        for name in desired.namespaces.keys.sorted() {
+        for name in desired.namesInOrder {
             guard let parts = looks[.task(name)], report.error(of: .task(name)) == nil else { continue }
             await reconcile(.task(name), parts, of: desired, &report)
+            for name in report.namespacesOfNewLinks { looks[.task(name)] = .all }
         }
     }
 
@@ -82,10 +84,10 @@ package struct NodeReconciler: Sendable {
         let isSame = old.namespaces == new.namespaces
         let added = isSame ? [] : new.namespaces.keys.filter { old.namespaces[$0] == nil }
         if !added.isEmpty || new.host.sysctls != old.host.sysctls { return await reconcile(to: new) }
-        await advance(.host, Plan(from: old.host, to: new.host), &report)
-        for (name, state) in isSame ? [] : new.namespaces.sorted(by: { $0.key < $1.key })
-        where old.namespaces[name] != state {
-            await advance(.task(name), Plan(from: old.namespaces[name] ?? KernelState(), to: state), &report)
+        await advance(.host, Plan(from: old.host, to: new.host), of: new, &report)
+        for name in isSame ? [] : new.namesInOrder {
+            guard let state = new.namespaces[name], old.namespaces[name] != state else { continue }
+            await advance(.task(name), Plan(from: old.namespaces[name] ?? KernelState(), to: state), of: new, &report)
         }
         if !report.isConverged { return await reconcile(to: new) }
         if !isSame, old.namespaces.keys.contains(where: { new.namespaces[$0] == nil }) {
@@ -98,12 +100,13 @@ package struct NodeReconciler: Sendable {
     package func plan(to desired: DesiredNode) async throws(KernelError) -> [(namespace: String, plan: Plan)] {
         var plans: [(String, Plan)] = []
         let existing = try await node.namespaces()
-        let host = try await Reconciler(kernel: node.kernel(.host)).plan(to: desired.host)
+        let host = try await Reconciler(kernel: node.kernel(.host, for: desired.host)).plan(to: desired.host)
         if !host.isEmpty { plans.append(("host", host)) }
-        for (name, state) in desired.namespaces.sorted(by: { $0.key < $1.key }) {
+        for name in desired.namesInOrder {
+            guard let state = desired.namespaces[name] else { continue }
             let plan =
                 existing.contains(name)
-                ? try await Reconciler(kernel: node.kernel(.task(name))).plan(to: state)
+                ? try await Reconciler(kernel: node.kernel(.task(name), for: state)).plan(to: state)
                 : Plan(from: KernelState(), to: state)
             if !plan.isEmpty { plans.append((name, plan)) }
         }
@@ -117,7 +120,7 @@ package struct NodeReconciler: Sendable {
     ) async {
         guard let state = desired[place] else { return }
         do throws(KernelError) {
-            let reconciler = Reconciler(kernel: try await node.kernel(place))
+            let reconciler = Reconciler(kernel: try await node.kernel(place, for: state))
             let outcome = await reconciler.reconcile(to: state, parts)
             guard case .refused(let error, let step?, let taken) = outcome,
                 try await untangle(place, step, error, desired, &report)
@@ -139,14 +142,14 @@ package struct NodeReconciler: Sendable {
     ) async throws(KernelError) -> Bool {
         guard case .linkAdd(let link) = step else { return false }
         switch (place, link.kind) {
-        case (.host, .veth(let peer, let namespace)) where error.reason == .alreadyExists:
+        case (_, .veth(let peer, let namespace)) where error.reason == .alreadyExists:
             let end = Rtnl.Link(name: peer, kind: .vethPeer)
             return try await remove(end, in: .task(namespace))
         case (.task(let namespace), .vethPeer):
-            let end = desired.host.links.values.first { $0.kind == .veth(peer: link.name, namespace: namespace) }
-            guard let end else { return false }
-            guard try await remove(end, in: .host) else { return false }
-            await reconcile(.host, .links, of: desired, &report)
+            guard let (owner, end) = desired.owner(of: link.name, in: namespace),
+                try await remove(end, in: owner)
+            else { return false }
+            await reconcile(owner, .links, of: desired, &report)
             return true
         default: return false
         }
@@ -163,10 +166,12 @@ package struct NodeReconciler: Sendable {
         }
     }
 
-    private func advance(_ place: NamespaceReference, _ plan: Plan, _ report: inout Report) async {
+    private func advance(
+        _ place: NamespaceReference, _ plan: Plan, of desired: DesiredNode, _ report: inout Report
+    ) async {
         guard !plan.isEmpty else { return }
         do throws(KernelError) {
-            let kernel = try await node.kernel(place)
+            let kernel = try await node.kernel(place, for: desired[place] ?? KernelState())
             note(place, await Reconciler(kernel: kernel).take(plan), &report)
         } catch {
             report.errors.append((place, error))
@@ -231,17 +236,8 @@ package struct NodeReconciler: Sendable {
 extension NodeReconciler.Report {
     /// The namespaces into which links were put: all that is on them has to be made there.
     fileprivate var namespacesOfNewLinks: [String] {
-        changes.filter { $0.namespace == .host }.flatMap(\.plan.steps).compactMap { step in
+        changes.flatMap(\.plan.steps).compactMap { step in
             if case .linkAdd(let link) = step, case .veth(_, let name) = link.kind { name } else { nil }
-        }
-    }
-}
-
-extension DesiredNode {
-    subscript(place: NamespaceReference) -> KernelState? {
-        switch place {
-        case .host: host
-        case .task(let name): namespaces[name]
         }
     }
 }

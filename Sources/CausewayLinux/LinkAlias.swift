@@ -48,6 +48,11 @@ package struct LinkAlias: Hashable, Sendable, CustomStringConvertible {
         return String(word.dropFirst(key.utf8.count + 1))
     }
 
+    /// Whether a link's alias is one that we wrote.
+    package static func isOurs(_ alias: String?) -> Bool {
+        alias.map { $0.hasPrefix("causeway link") || $0.hasPrefix("causeway veth") } ?? false
+    }
+
     /// What is written; empty when there is nothing to say.
     package var description: String {
         if peer == nil, isAddressAutomatic, isMTUAutomatic, text == nil { return "" }

@@ -10,6 +10,15 @@ struct Observation {
     let memory: NftMemory?
     /// Where namespaces have their names.
     let directory: String
+    let wanted: LinuxKernel.Wanted
+
+    init(_ kernel: LinuxKernel) {
+        scope = kernel.scope
+        namespace = kernel.namespace.path
+        memory = kernel.memory
+        directory = kernel.directory
+        wanted = kernel.wanted
+    }
 
     func state(_ parts: KernelParts, sysctls: [String]) throws(KernelError) -> KernelState {
         var state = KernelState()
@@ -18,7 +27,7 @@ struct Observation {
         do throws(NetlinkError) {
             if parts.contains(.links) { try readRoute(&state) }
             if let memory { socket = try memory.socket() } else { socket = try NetfilterSocket() }
-            tables = parts.isDisjoint(with: [.tables, .forward]) ? [] : try socket.tables()
+            tables = parts.isDisjoint(with: [.tables, .forward, .firewall]) ? [] : try socket.tables()
         } catch {
             throw error.kernelError("read namespace \(namespace)")
         }
@@ -31,7 +40,39 @@ struct Observation {
             for name in sysctls { state.sysctls[name] = try Sysctl.read(name) }
         }
         if scope == .host, parts.contains(.forward) { state.forwardAccepts = try forwardAccepts(tables, socket) }
+        if parts.contains(.balancers), scope == .sandbox || wanted.hasBalancers { state.balancers = try balancers() }
+        if parts.contains(.firewall), ownsFirewall(state) {
+            state.firewall = try Firewall(isSandbox: scope != .host).read(among: tables)
+        }
         return state
+    }
+
+    /// A gateway bridge that we made, and that was not seen off, has rules of ours with it.
+    private func ownsFirewall(_ state: KernelState) -> Bool {
+        scope == .sandbox || wanted.hasFirewall || (scope == .host && state.links[Rtnl.gatewayBridge] != nil)
+    }
+
+    /// None where the kernel has no IPVS, or has not loaded it yet.
+    private func balancers() throws(KernelError) -> [IPVS.Service] {
+        guard let text = ProcFile.text("/proc/thread-self/net/ip_vs") else { return [] }
+        do throws(IPVS.ReadError) {
+            return try IPVS.read(proc: text).map(\.normalised).sorted { $0.key < $1.key }
+        } catch {
+            throw KernelError("read the balancers of namespace \(namespace)", errno: 0, detail: "\(error)")
+        }
+    }
+
+    /// By its name, by the desired state, or by the note that we left at a bridge which others might have made.
+    private func owns(_ link: LinkMessage) -> Bool {
+        if wanted.links.contains(link.name) { return true }
+        switch scope {
+        case .host:
+            return link.name.hasPrefix(Rtnl.linkPrefix)
+                || (link.name == Rtnl.gatewayBridge && LinkAlias.isOurs(link.alias))
+        case .task: return link.name == "lo" || link.name == "eth0"
+        // Some modules put a link of theirs into every namespace, and nobody can take it away.
+        case .sandbox: return ["loopback", "veth", "bridge", "vxlan"].contains(link.kind)
+        }
     }
 
     /// Only our own table gives packets the mark that others are to accept: where nobody filters, there is something
@@ -63,9 +104,12 @@ struct Observation {
         let socket = try RouteSocket()
         let links = try socket.links()
         let names = Dictionary(links.map { ($0.index, $0.name) }) { $1 }
-        let ours = links.filter { scope.owns(link: $0.name) }
+        let ours = links.filter(owns)
         let indices = Set(ours.map(\.index))
-        for link in ours { state.links[link.name] = try self.link(link, socket) }
+        for link in ours {
+            state.links[link.name] = try self.link(link, socket)
+            state.links[link.name]?.master = link.controllerIndex.flatMap { names[$0] }
+        }
         for link in ours where link.kind == "vxlan" {
             for entry in try socket.forwarding(linkIndex: link.index) where entry.isPermanent {
                 state.forwarding.insert(
@@ -104,9 +148,15 @@ struct Observation {
         switch link.kind {
         case "loopback": return .loopback
         case "bridge": return .bridge
-        case "vxlan": return link.vxlan ?? .other("vxlan")
+        case "vxlan":
+            if link.tunnel?.answersNeighbors == true, link.peerNamespaceID != nil,
+                case .vxlan(let id, let local?, let port)? = link.vxlan
+            {
+                return .overlayVxlan(id: id, local: local, port: port)
+            }
+            return link.vxlan ?? .other("vxlan")
         case "veth":
-            if scope == .task { return .vethPeer }
+            if scope == .task || (scope == .sandbox && alias.peer == nil) { return .vethPeer }
             // The name may stand for another namespace by now, or for none: then the pair has to be made again.
             guard let peer = alias.peer, let number = link.peerNamespaceID,
                 try number == self.number(ofNamespace: peer.namespace, socket)

@@ -8,6 +8,9 @@ struct StepTaker {
     let text: String
     /// Where namespaces have their names.
     var directory = NetworkNamespace.directory
+    var isHost = false
+    /// A socket in the namespace in which a tunnel's outer packets travel.
+    var underlay: NetlinkSocket?
 
     /// Takes a step that rtnetlink can take; `false` says that it is not one.
     func takeOverRoute(_ step: Plan.Step) throws(NetlinkError) -> Bool {
@@ -15,6 +18,7 @@ struct StepTaker {
         case .linkAdd(let link): try add(link)
         case .linkSet(let link, let old): try set(link, from: old)
         case .linkDelete(let link):
+            if try isAdopted(link) { break }
             var message = NetlinkWriter(type: RTM.deleteLink)
             message.linkHeader(index: try index(link.name))
             try request(message)
@@ -47,7 +51,9 @@ struct StepTaker {
         case .linkAdd(let link) where link.checksumOffload == false: try ChecksumOffload.set(false, of: link.name)
         case .linkSet(let link, let old) where link.checksumOffload != old.checksumOffload:
             try ChecksumOffload.set(link.checksumOffload ?? true, of: link.name)
-        case .sysctlSet(let name, let value): try Sysctl.write(name, value)
+        case .sysctlSet(let name, let value):
+            if name.hasPrefix("net.ipv4.vs."), try Sysctl.read(name) == nil { BalancerStep.loadModule() }
+            try Sysctl.write(name, value)
         case .forwardAcceptAdd(let family): try entry(family).add(step: text)
         case .forwardAcceptDelete(let family): try entry(family).delete(step: text)
         default: break
@@ -75,6 +81,7 @@ struct StepTaker {
             peerNamespace = descriptor
         }
         defer { if let peerNamespace { close(peerNamespace) } }
+        if case .overlayVxlan = link.kind { return try addOverlay(link) }
         guard let message = NetlinkWriter.linkAdd(link, peerNamespace: peerNamespace) else {
             throw NetlinkError(
                 .refused, errno: ENODEV, detail: "\(link.name) is not made by itself: it comes with its other end")
@@ -86,6 +93,31 @@ struct StepTaker {
         let bare = Rtnl.Link(
             name: link.name, kind: link.kind, address: link.address, mtu: link.mtu, isUp: false, alias: nil)
         try set(link, from: bare, writesAlias: true)
+    }
+
+    /// Made from the underlay's namespace, straight into this one, it keeps its socket and its way there.
+    private func addOverlay(_ link: Rtnl.Link) throws(NetlinkError) {
+        let here = open(NetworkNamespace.current.path, O_RDONLY | O_CLOEXEC)
+        guard here >= 0 else { throw NetlinkError(.call("open"), errno: errno) }
+        defer { close(here) }
+        guard let message = NetlinkWriter.linkAdd(link, namespace: here) else { return }
+        let socket: NetlinkSocket
+        if let underlay { socket = underlay } else { socket = try NetlinkSocket(.route) }
+        try socket.request(message)
+        let bare = Rtnl.Link(name: link.name, kind: link.kind, address: link.address, mtu: link.mtu, isUp: false)
+        try set(link, from: bare, writesAlias: true)
+    }
+
+    /// A bridge that others made stays: it was only used.
+    private func isAdopted(_ link: Rtnl.Link) throws(NetlinkError) -> Bool {
+        guard isHost, link.name == Rtnl.gatewayBridge else { return false }
+        return try RouteSocket().links().contains { $0.name == link.name && !LinkAlias.isOurs($0.alias) }
+    }
+
+    /// What is written at a link; one that others might have made is marked even when there is nothing to say.
+    private func note(_ link: Rtnl.Link, isNew: Bool) -> String {
+        let text = LinkAlias(link).description
+        return text.isEmpty && isNew && isHost && link.name == Rtnl.gatewayBridge ? "causeway link auto=address,mtu" : text
     }
 
     /// Deletes a tunnel of ours that somebody gave another name: it would keep its identifier and port from the new one.
@@ -106,8 +138,11 @@ struct StepTaker {
         if let address = link.address, address != old.address {
             message.attribute(IFLA.address) { $0.put(address.bytes) }
         }
+        if link.master != old.master {
+            message.attribute(IFLA.controller, try link.master.map { name throws(NetlinkError) in try index(name) } ?? 0)
+        }
         if writesAlias || LinkAlias(link) != LinkAlias(old) {
-            message.attribute(IFLA.alias) { $0.put(LinkAlias(link).description.utf8) }
+            message.attribute(IFLA.alias) { $0.put(note(link, isNew: writesAlias).utf8) }
         }
         try request(message)
     }
@@ -170,7 +205,7 @@ extension Plan.Step {
     func advice(_ errno: Int32) -> String? {
         switch (self, errno) {
         case (.linkAdd(let link), EOPNOTSUPP):
-            guard case .vxlan = link.kind else { return "load the module: modprobe veth" }
+            guard link.kind.tunnel != nil else { return "load the module: modprobe veth" }
             return "load the module: modprobe vxlan"
         case (.linkAdd(let link), EEXIST): return "remove it, if nobody needs it: ip link delete \(link.name)"
         case (.linkAdd(let link), ENODEV):

@@ -12,12 +12,21 @@ package struct LinuxKernel: Kernel {
         case host
         /// A task's: lo and eth0 with what is on them, routes by protocol, tables by name.
         case task
+        /// One in which nobody lives: all of its links, its balancers and its iptables.
+        case sandbox
+    }
 
-        func owns(link name: String) -> Bool {
-            switch self {
-            case .host: name.hasPrefix(Rtnl.linkPrefix)
-            case .task: name == "lo" || name == "eth0"
-            }
+    /// What has to be known of the desired state to tell what of a namespace is ours.
+    package struct Wanted: Hashable, Sendable {
+        /// Links that are ours although their names do not say so.
+        package var links: Set<String>
+        package var hasFirewall: Bool
+        package var hasBalancers: Bool
+
+        package init(_ state: KernelState = KernelState()) {
+            links = Set(state.links.keys)
+            hasFirewall = !state.firewall.isEmpty
+            hasBalancers = !state.balancers.isEmpty
         }
     }
 
@@ -29,41 +38,60 @@ package struct LinuxKernel: Kernel {
     package let memory: NftMemory?
     /// Where the namespaces that links lead to have their names.
     package let directory: String
+    package let wanted: Wanted
+    /// Where the outer packets of Swarm's tunnels travel.
+    package let underlay: NetworkNamespace
 
     package init(
         namespace: NetworkNamespace, scope: Scope, sysctls: some Sequence<String> = [], memory: NftMemory? = nil,
-        directory: String = NetworkNamespace.directory
+        directory: String = NetworkNamespace.directory, wanted: Wanted = Wanted(),
+        underlay: NetworkNamespace = .host
     ) {
         self.namespace = namespace
         self.scope = scope
         self.sysctls = sysctls.sorted()
         self.memory = memory
         self.directory = directory
+        self.wanted = wanted
+        self.underlay = underlay
     }
 
     package func observe() async throws(KernelError) -> KernelState { try await observe(.all) }
 
     package func observe(_ parts: KernelParts) async throws(KernelError) -> KernelState {
-        let (scope, sysctls, path, memory, directory) = (scope, sysctls, namespace.path, memory, directory)
+        let (sysctls, kernel) = (sysctls, self)
         return try await namespace.performStep { () throws(KernelError) in
-            try Observation(scope: scope, namespace: path, memory: memory, directory: directory)
-                .state(parts, sysctls: sysctls)
+            try Observation(kernel).state(parts, sysctls: sysctls)
         }
     }
 
     package func take(_ step: Plan.Step) async throws(KernelError) {
-        let (memory, directory) = (memory, directory)
+        let (memory, isSandbox) = (memory, scope == .sandbox)
+        var taker = StepTaker(text: "\(step)", directory: directory, isHost: scope == .host)
+        if case .linkAdd(let link) = step, case .overlayVxlan = link.kind { taker.underlay = try await underlaySocket() }
+        let (text, finished) = (taker.text, taker)
         try await namespace.performStep { () throws(KernelError) in
             if try NftStep(step: step, memory: memory).take() { return }
-            let text = "\(step)"
+            if try BalancerStep(step: step).take() { return }
+            if case .firewallChange(let table, let old) = step {
+                return try Firewall(isSandbox: isSandbox).change(table, from: old, step: text)
+            }
             do throws(NetlinkError) {
-                if try StepTaker(text: text, directory: directory).takeOverRoute(step), step.kind != .link {
+                if try finished.takeOverRoute(step), step.kind != .link {
                     return
                 }
             } catch {
                 throw error.kernelError(text, advice: step.advice(error.errno))
             }
-            try StepTaker(text: text, directory: directory).takeOtherwise(step)
+            try finished.takeOtherwise(step)
+        }
+    }
+
+    private func underlaySocket() async throws(KernelError) -> NetlinkSocket {
+        try await underlay.performStep { () throws(KernelError) in
+            do throws(NetlinkError) { return try NetlinkSocket(.route) } catch {
+                throw error.kernelError("ask the namespace of the underlay")
+            }
         }
     }
 }

@@ -67,13 +67,19 @@ final class LinuxNode: Node {
 
     private func namespace(_ name: String) -> NetworkNamespace { NetworkNamespace(name: name, in: directory) }
 
-    func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
-        switch namespace {
+    func kernel(
+        _ namespace: NamespaceReference, for desired: KernelState
+    ) async throws(KernelError) -> any Kernel {
+        let wanted = LinuxKernel.Wanted(desired)
+        return switch namespace {
         case .host:
             LinuxKernel(
-                namespace: .host, scope: .host, sysctls: try journal.names(), memory: nftables, directory: directory)
+                namespace: .host, scope: .host, sysctls: try journal.names(), memory: nftables, directory: directory,
+                wanted: wanted)
         case .task(let name):
-            LinuxKernel(namespace: self.namespace(name), scope: .task, sysctls: TaskSysctls.values.keys)
+            LinuxKernel(
+                namespace: self.namespace(name), scope: Rtnl.isSandbox(name) ? .sandbox : .task,
+                sysctls: Set(TaskSysctls.values.keys).union(desired.sysctls.keys), directory: directory, wanted: wanted)
         }
     }
 
@@ -145,11 +151,12 @@ extension LinuxNode {
             Set(desired.namespaces.keys.map { path(ofNamespace: $0) } + [NetworkNamespace.host.path]))
         var changes: [NodeChange] = []
         for (name, state) in desired.namespaces.sorted(by: { $0.key < $1.key }) {
-            if !hasItsName(name) {
+            guard hasItsName(name) else {
                 changes.append(NodeChange(.task(name), .all))
-            } else if await !agrees(namespace(name), state.sysctls) {
-                changes.append(NodeChange(.task(name), .sysctls))
+                continue
             }
+            if await !agrees(namespace(name), state.sysctls) { changes.append(NodeChange(.task(name), .sysctls)) }
+            if await !balances(namespace(name), state) { changes.append(NodeChange(.task(name), .balancers)) }
         }
         if await !agrees(.host, desired.host.sysctls) { changes.append(NodeChange(.host, .sysctls)) }
         if await isLegacyFilterChanged(desired.host.forwardAccepts) { changes.append(NodeChange(.host, .forward)) }
@@ -172,6 +179,18 @@ extension LinuxNode {
     private func agrees(_ namespace: NetworkNamespace, _ wanted: [String: String]) async -> Bool {
         do throws(KernelError) {
             return try await sysctls.agrees(namespace, with: wanted)
+        } catch {
+            // The look that follows meets the same obstacle, and says so.
+            return false
+        }
+    }
+
+    /// IPVS tells nobody of a change.
+    private func balances(_ namespace: NetworkNamespace, _ wanted: KernelState) async -> Bool {
+        guard !wanted.balancers.isEmpty else { return true }
+        do throws(KernelError) {
+            let kernel = LinuxKernel(namespace: namespace, scope: .sandbox, wanted: LinuxKernel.Wanted(wanted))
+            return Plan(from: try await kernel.observe(.balancers), to: wanted.only(.balancers)).isEmpty
         } catch {
             // The look that follows meets the same obstacle, and says so.
             return false

@@ -32,7 +32,12 @@ extension Agent {
         for place in looks.keys {
             if let parts = deferred.removeValue(forKey: place) { looks[place, default: []].formUnion(parts) }
         }
-        return looks.filter { applied[$0.key] != nil }
+        return looks.reduce(into: [:]) { all, look in
+            guard let state = applied[look.key] else { return }
+            // Others' iptables are never still: they are looked at where something in them is ours.
+            let parts = look.value.subtracting(state.partsWithoutAny)
+            if !parts.isEmpty || look.value.isEmpty { all[look.key] = parts }
+        }
     }
 
     /// The looks that may be now; the others come back when their time has come.
@@ -77,6 +82,13 @@ extension Agent {
         repairs.keep { $0 == "host" || desired.namespaces[$0] != nil }
         damping.forget { desired[$0] != nil }
         deferred = deferred.filter { desired[$0.key] != nil }
+    }
+}
+
+extension KernelState {
+    /// Of the parts that most namespaces have nothing of, those that this one has nothing of.
+    fileprivate var partsWithoutAny: KernelParts {
+        (balancers.isEmpty ? .balancers : []).union(firewall.isEmpty ? .firewall : [])
     }
 }
 

@@ -96,3 +96,37 @@ extension IPTables.Table {
         return changes
     }
 }
+
+extension IPTables.Table {
+    /// What of a host's table belongs to the gateway bridge and to published ports of Swarm's kind.
+    ///
+    /// Chains of others are left alone, whatever rules are in them.
+    package var ofGatewayBridge: IPTables.Table {
+        var table = self
+        table.chains = chains.compactMap { chain in
+            if chain.name == IPTables.ingressChain { return chain }
+            guard chain.isBuiltIn else { return nil }
+            var ours = chain
+            ours.rules = chain.rules.filter(\.isOfGatewayBridge)
+            return ours.rules.isEmpty ? nil : ours
+        }
+        return table
+    }
+}
+
+extension IPTables.Rule {
+    /// Leads to the chain of published ports, or names the gateway bridge.
+    package var isOfGatewayBridge: Bool {
+        target == .jump(IPTables.ingressChain) || matches.contains(where: \.isOfGatewayBridge)
+    }
+}
+
+extension IPTables.Match {
+    fileprivate var isOfGatewayBridge: Bool {
+        switch self {
+        case .not(let match): match.isOfGatewayBridge
+        case .incoming(let link), .outgoing(let link): link == Rtnl.gatewayBridge
+        default: false
+        }
+    }
+}

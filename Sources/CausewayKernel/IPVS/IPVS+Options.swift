@@ -57,7 +57,7 @@ extension IPVS.Key: Comparable {
     }
 
     /// `-f 256`, `-t 10.0.0.2:80`.
-    var option: String {
+    package var option: String {
         switch self {
         case .mark(let mark): "-f \(mark)"
         case .address(let transport, let address, let port):

@@ -148,6 +148,12 @@ package enum Rtnl {
     /// Every link of ours in the host's namespace begins so.
     package static let linkPrefix = "cw-"
 
+    /// Whether a namespace is one of Swarm's own kind, in which nobody lives, by its name: those of tasks have dots.
+    package static func isSandbox(_ namespace: String) -> Bool {
+        guard !namespace.contains(".") else { return false }
+        return namespace == "cw-ingress_sbox" || namespace.hasPrefix("cw-lb_") || namespace.hasPrefix("cw-1-")
+    }
+
     /// The bridge by which Swarm's sandboxes reach the host; it is there once, whoever makes it.
     package static let gatewayBridge = "docker_gwbridge"
 }

@@ -4,7 +4,7 @@ import Glibc
 
 /// A program that is run to its end, its output caught.
 ///
-/// It runs in the network namespace of the calling thread, which waits for it, and reads nothing.
+/// It runs in the network namespace of the calling thread, which waits for it, and reads what it is given or nothing.
 package struct Command: Sendable {
     package struct Output: Hashable, Sendable {
         package var status: Int32
@@ -14,11 +14,14 @@ package struct Command: Sendable {
 
     package let arguments: [String]
     package var environment: [String: String]
+    /// What it reads.
+    package var input: String?
 
     /// The first argument is the program, by path or by a name to be found in `searchPath`.
-    package init(_ arguments: [String], environment: [String: String] = [:]) {
+    package init(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) {
         self.arguments = arguments
         self.environment = environment
+        self.input = input
     }
 
     /// Where programs of system administration are, whatever the environment of the one who started us.
@@ -52,13 +55,36 @@ package struct Command: Sendable {
             errors: String(decoding: caught.errors, as: UTF8.self))
     }
 
+    /// A file without a name that holds what the program is to read.
+    private func inputFile(_ step: String) throws(KernelError) -> Int32? {
+        guard let input else { return nil }
+        var path = Array("/tmp/causeway.XXXXXX".utf8CString)
+        let file = mkstemp(&path)
+        guard file >= 0 else { throw KernelError(step, errno: errno, detail: "no file for its input in /tmp") }
+        _ = fcntl(file, F_SETFD, FD_CLOEXEC)
+        unlink(path)
+        let bytes = Array(input.utf8)
+        guard write(file, bytes, bytes.count) == bytes.count, lseek(file, 0, SEEK_SET) == 0 else {
+            let failure = errno
+            close(file)
+            throw KernelError(step, errno: failure, detail: "its input does not fit into /tmp")
+        }
+        return file
+    }
+
     private func spawn(
         _ program: String, output: Int32, errors: Int32, _ step: String
     ) throws(KernelError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        let file = try inputFile(step)
+        defer { if let file { close(file) } }
+        if let file {
+            posix_spawn_file_actions_adddup2(&actions, file, 0)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, errors, 2)
         clinux_spawn_close_others(&actions)

@@ -27,9 +27,11 @@ struct ChangeFilter {
     {
         switch message.type {
         case RTM.newLink, RTM.deleteLink: try link(message, isHost)
-        case RTM.newAddress, RTM.deleteAddress, RTM.newNeighbor, RTM.deleteNeighbor:
+        case RTM.newAddress, RTM.deleteAddress:
             // ifaddrmsg and ndmsg both have the link's index behind four bytes.
             try isOurs(number(at: 4, message), isHost) ? .links : []
+        case RTM.newNeighbor, RTM.deleteNeighbor:
+            try isLearned(message) ? [] : isOurs(number(at: 4, message), isHost) ? .links : []
         case RTM.newRoute, RTM.deleteRoute: try route(message)
         case RTM.newRule, RTM.deleteRule:
             try RuleMessage.rule(message)?.protocol == Rtnl.causewayProtocol ? .links : []
@@ -44,10 +46,18 @@ struct ChangeFilter {
         guard message.payload.first == Family.any else { return [] }
         guard isHost else { return .links }
         let link = try LinkMessage(message)
-        let isOurs = link.name.hasPrefix(Rtnl.linkPrefix)
+        let isOurs = link.name.hasPrefix(Rtnl.linkPrefix) || link.name == Rtnl.gatewayBridge
         let wasOurs = ourLinks.contains(link.index)
         if isOurs && message.type == RTM.newLink { ourLinks.insert(link.index) } else { ourLinks.remove(link.index) }
         return isOurs || wasOurs ? .links : []
+    }
+
+    /// What the kernel finds out by itself, and forgets again: bridges and sandboxes do all the time.
+    private func isLearned(_ message: NetlinkMessage) throws(NetlinkReader.Malformed) -> Bool {
+        var reader = NetlinkReader(message.payload)
+        _ = try reader.take(8)
+        let state = try reader.read(UInt16.self)
+        return message.port == 0 && state & (NDA.permanent | NDA.noARP) == 0
     }
 
     /// Ours by its protocol; one that replaces another may have had ours in its place.
@@ -89,12 +99,13 @@ struct ChangeFilter {
             let attributes = try reader.attributes()
             switch attributes.string(UInt16(NFTA_TABLE_NAME.rawValue)) {
             case KernelState.tableName: return .tables
-            case "filter": return isHost ? .forward : []
+            case "filter": return isHost ? [.forward, .firewall] : .firewall
+            case "nat", "mangle", "raw", "security": return .firewall
             case FirewalldFilter.table.name: return isHost && Self.isEntrys(message.type, attributes) ? .forward : []
             default: return []
             }
         } catch {
-            return [.tables, .forward]
+            return [.tables, .forward, .firewall]
         }
     }
 

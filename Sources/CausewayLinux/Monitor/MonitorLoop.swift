@@ -81,7 +81,7 @@ struct MonitorLoop {
 
     /// A transaction is told message by message, and its end by one of its own: before that there is nothing to look at.
     private mutating func readNetfilter(_ found: inout [Place: KernelParts]) -> Bool {
-        let isWhole = read(netfilter, [.tables, .forward], &found) { loop, message, number, found in
+        let isWhole = read(netfilter, [.tables, .forward, .firewall], &found) { loop, message, number, found in
             loop.unfinished[number, default: []].formUnion(loop.filter.netfilter(message, isHost: number < 0))
             guard ChangeFilter.endsTransaction(message), let parts = loop.unfinished.removeValue(forKey: number),
                 !parts.isEmpty

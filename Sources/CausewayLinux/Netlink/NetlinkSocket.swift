@@ -12,6 +12,7 @@ package final class NetlinkSocket: Sendable {
         case route = 0
         case socketDiagnostics = 4
         case netfilter = 12
+        case generic = 16
     }
 
     /// How often a dump is repeated that changes disturbed.

@@ -119,10 +119,15 @@ extension NetlinkWriter {
     /// Makes a link, down.
     ///
     /// A veth's other end is made in the namespace behind `peerNamespace`.
-    package static func linkAdd(_ link: Rtnl.Link, peerNamespace: Int32?) -> NetlinkWriter? {
+    ///
+    /// A link is made in the namespace behind `namespace`, if any: a tunnel then sends from the one that was asked.
+    package static func linkAdd(
+        _ link: Rtnl.Link, peerNamespace: Int32? = nil, namespace: Int32? = nil
+    ) -> NetlinkWriter? {
         var message = NetlinkWriter(type: RTM.newLink, flags: Make.new)
         message.linkHeader()
         message.attribute(IFLA.name, link.name)
+        if let namespace { message.attribute(IFLA.namespaceDescriptor, UInt32(bitPattern: namespace)) }
         if let mtu = link.mtu { message.attribute(IFLA.mtu, mtu) }
         if let address = link.address { message.attribute(IFLA.address) { $0.put(address.bytes) } }
         switch link.kind {
@@ -151,9 +156,17 @@ extension NetlinkWriter {
                 data.attribute(IFLA.vxlanChecksum, UInt8(0))
                 data.attribute(IFLA.vxlanNoFragments, UInt8(1))
             }
+        case .overlayVxlan(let id, let local, let port):
+            message.kind("vxlan") { data in
+                data.attribute(IFLA.vxlanID, id)
+                data.attribute(local.family == .ip ? IFLA.vxlanLocal : IFLA.vxlanLocal6, local)
+                data.attribute(IFLA.vxlanPort, port.bigEndian)
+                data.attribute(IFLA.vxlanLearning, UInt8(0))
+                for flag in [IFLA.vxlanProxy, IFLA.vxlanL2Miss, IFLA.vxlanL3Miss] { data.attribute(flag, UInt8(1)) }
+            }
         case .other(let kind) where !kind.isEmpty:
             message.kind(kind) { _ in }
-        case .vethPeer, .loopback, .other, .overlayVxlan:
+        case .vethPeer, .loopback, .other:
             return nil
         }
         return message

@@ -56,6 +56,8 @@ enum IFLA {
     static let vxlanGroup = UInt16(IFLA_VXLAN_GROUP)
     static let vxlanGroup6 = UInt16(IFLA_VXLAN_GROUP6)
     static let vxlanProxy = UInt16(IFLA_VXLAN_PROXY)
+    static let vxlanL2Miss = UInt16(IFLA_VXLAN_L2MISS)
+    static let vxlanL3Miss = UInt16(IFLA_VXLAN_L3MISS)
     static let vxlanLearning = UInt16(IFLA_VXLAN_LEARNING)
     static let vxlanChecksum = UInt16(IFLA_VXLAN_UDP_CSUM)
     static let vxlanNoFragments = UInt16(IFLA_VXLAN_DF)

@@ -24,7 +24,9 @@ actor FakeNode: Node {
 
     nonisolated func path(ofNamespace name: String) -> String { "/run/netns/\(name)" }
 
-    func kernel(_ namespace: NamespaceReference) async throws(KernelError) -> any Kernel {
+    func kernel(
+        _ namespace: NamespaceReference, for desired: KernelState
+    ) async throws(KernelError) -> any Kernel {
         switch namespace {
         case .host: return host
         case .task(let name):
