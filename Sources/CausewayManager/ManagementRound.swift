@@ -57,6 +57,9 @@ package struct ManagementRound: Sendable {
         for task in allocated.tasks { try store.update(task) }
         for service in allocated.services { try store.update(service) }
         for task in Scheduler().reconcile(store.view, at: store.now) { try store.update(task) }
+        let balancers = allocator.balancers(store.view)
+        for node in balancers.nodes { try store.update(node) }
+        notes += balancers.notes
         try release(&store)
         forgetGone(store.view)
     }

@@ -52,6 +52,8 @@ package struct ManagerEnvironment: Sendable {
     package var portHolder: @Sendable (Swarm.TransportProtocol, UInt16) async -> String?
     /// The addresses of each of this host's links, by the link's name; `nil` when that cannot be told.
     package var links: @Sendable () async -> [String: [IPAddress]]?
+    /// What of this host's kernel a classic network lacks, and what it is needed for; `nil`: nothing.
+    package var missingForClassic: @Sendable () async -> String?
     /// How long `swarm leave --force` waits for all tasks to stop, and again for the agent to take everything down.
     package var leavePatience: Nanoseconds
     /// How long `network rm` waits for tasks that are already leaving.
@@ -80,6 +82,7 @@ package struct ManagerEnvironment: Sendable {
         obstacles: @escaping @Sendable () async -> [String] = { [] },
         portHolder: @escaping @Sendable (Swarm.TransportProtocol, UInt16) async -> String? = { _, _ in nil },
         links: @escaping @Sendable () async -> [String: [IPAddress]]? = { nil },
+        missingForClassic: @escaping @Sendable () async -> String? = { nil },
         leavePatience: Nanoseconds = .seconds(30),
         networkPatience: Nanoseconds = .seconds(15),
         applyPatience: Nanoseconds = .seconds(10),
@@ -101,6 +104,7 @@ package struct ManagerEnvironment: Sendable {
         self.obstacles = obstacles
         self.portHolder = portHolder
         self.links = links
+        self.missingForClassic = missingForClassic
         self.leavePatience = leavePatience
         self.networkPatience = networkPatience
         self.applyPatience = applyPatience

@@ -10,13 +10,25 @@ extension SwarmManager {
         try refuseWhileLeaving()
         let id = environment.newID()
         var wanted = spec
-        // The mesh is dual stack, whoever made its network.
-        if spec.isIngress { wanted.enableIPv6 = true }
+        if spec.isClassic, let missing = await environment.missingForClassic() {
+            throw NetworkValidator.classicNeeds(missing, network: spec.name)
+        }
+        // The mesh is dual stack, whoever made its network; a classic one is as Swarm's is.
+        if spec.isIngress, !spec.isClassic { wanted.enableIPv6 = true }
         let filled = wanted
         return try await write { transaction throws(SwarmError) in
             let subnets = try NetworkValidator(transaction.view, hostRoutes: routes).subnets(for: filled)
             let meta = Swarm.Meta(createdAt: transaction.now, updatedAt: transaction.now)
-            try transaction.create(Swarm.Network(id: id, meta: meta, spec: filled, subnets: subnets))
+            var network = Swarm.Network(id: id, meta: meta, spec: filled, subnets: subnets)
+            if filled.isClassic, var cluster = transaction.view.cluster {
+                guard let number = TunnelIdentifiers.next(transaction.view) else {
+                    throw SwarmError(.conflict, "every tunnel identifier is taken: remove a network")
+                }
+                network.tunnelIdentifier = number
+                cluster.lastTunnelIdentifier = number
+                try transaction.update(cluster)
+            }
+            try transaction.create(network)
             guard let network = transaction.view.networks[id] else { throw Refusal.notFound("network", id) }
             return network
         }

@@ -17,6 +17,7 @@ package struct AssignmentChange: Hashable, Codable, Sendable {
     package var peers: ListChange<Peer>?
     package var places: ListChange<PlacedAddresses>?
     package var dependencies: ListChange<Swarm.AssignedDependency>?
+    package var balancers: ListChange<BalancerAddress>?
 
     /// `nil` when one is not to be had: the assignments are of two nodes, or an identifier comes twice in a list.
     package init?(from old: NodeAssignment, to new: NodeAssignment) {
@@ -36,6 +37,7 @@ package struct AssignmentChange: Hashable, Codable, Sendable {
             peers = try ListChange.between(old.peers, new.peers)
             places = try ListChange.between(old.places, new.places)
             dependencies = try ListChange.between(old.dependencies ?? [], new.dependencies ?? [])
+            balancers = try ListChange.between(old.balancers ?? [], new.balancers ?? [])
         } catch {
             return nil
         }
@@ -57,6 +59,9 @@ package struct AssignmentChange: Hashable, Codable, Sendable {
         var needed = old.dependencies ?? []
         guard Self.apply(dependencies, &needed) else { return nil }
         new.dependencies = needed.isEmpty ? nil : needed
+        var known = old.balancers ?? []
+        guard Self.apply(balancers, &known) else { return nil }
+        new.balancers = known.isEmpty ? nil : known
         return new
     }
 

@@ -32,12 +32,18 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
     ///
     /// Absent: none.
     package var dependencies: [Swarm.AssignedDependency]?
+    /// The addresses that every node's balancers have on classic networks, this node's own among them; sorted by
+    /// identifier.
+    ///
+    /// Absent: none.
+    package var balancers: [BalancerAddress]?
 
     package init(
         revision: UInt64, nodeID: Swarm.ID, nodeNumber: Int, hostname: String, uniqueLocalPrefix: CIDR,
         networks: [Swarm.Network] = [], tasks: [Swarm.Task] = [], services: [ServiceEndpoint] = [],
         containers: [AttachedContainer] = [], tunnel: Tunnel? = nil, dataAddress: IPAddress? = nil,
-        peers: [Peer] = [], places: [PlacedAddresses] = [], dependencies: [Swarm.AssignedDependency]? = nil
+        peers: [Peer] = [], places: [PlacedAddresses] = [], dependencies: [Swarm.AssignedDependency]? = nil,
+        balancers: [BalancerAddress]? = nil
     ) {
         self.revision = revision
         self.nodeID = nodeID
@@ -53,6 +59,7 @@ package struct NodeAssignment: Hashable, Codable, Sendable {
         self.peers = peers
         self.places = places
         self.dependencies = dependencies
+        self.balancers = balancers
     }
 }
 

@@ -103,7 +103,8 @@ final class LinuxNode: Node {
         }
         return NodeFacts(
             mtu: host.mtu, routerAdvertisementLinks: links, nameServers: host.nameServers,
-            searchDomains: host.searchDomains)
+            searchDomains: host.searchDomains, gatewayBridges: GatewayBridge.choices(host.routes),
+            filtersBridges: access("/proc/sys/net/bridge", F_OK) == 0)
     }
 
     func forgetDatagramFlows(to addresses: Set<IPAddress>) async throws(KernelError) {

@@ -243,6 +243,18 @@ import Testing
         }
     }
 
+    @Test(arguments: ["direct", "classic"])
+    func `a network's data path is shown as it was asked for`(path: String) async throws {
+        try await House.with(script: Self.engine) { house in
+            let body = #"{"Name":"old","Driver":"overlay","Options":{"causeway.datapath":"\#(path)"}}"#
+            let made = try await house.call("POST", "/networks/create", body)
+            #expect(made.status == 201, "\(made.message)")
+
+            let shown = try await house.call("GET", "/networks/old?scope=swarm").object
+            #expect(shown["Options"] as? [String: String] == ["causeway.datapath": path])
+        }
+    }
+
     @Test func `a registry that does not answer is not waited for`() async throws {
         let hasWaited = Mutex(false)
         let engine: FakeEngine.Script = { head, socket in

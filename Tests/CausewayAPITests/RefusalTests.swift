@@ -109,6 +109,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
         Refusal(
             "POST", "/networks/create", body: #"{"Name":"bridge","Driver":"overlay"}"#, 409,
             "network with name bridge already exists"),
+        .network(#""Options":{"causeway.datapath":"fast"}"#, 400, "use direct or classic"),
         .network(#""CheckDuplicate":"yes""#, 400, "wrong type of CheckDuplicate"),
         Refusal("POST", "/networks/create", body: #"{"Name":" ","Driver":"overlay"}"#, 400, "invalid network name"),
         Refusal("POST", "/swarm/init", body: "{}", 503, "already part of a swarm"),

@@ -99,6 +99,10 @@ private struct RandomTown {
         assignment.tunnel =
             number(4) == 0 ? nil : Tunnel(pool: Self.prefix, uniqueLocalPrefix: Self.prefix)
         assignment.dataAddress = number(3) == 0 ? nil : address()
+        let balancers = (1...5).filter { _ in number(2) == 0 }.map {
+            BalancerAddress(networkID: "n\($0)", nodeID: "n1", address: CIDR(host: Self.address(number(3))))
+        }
+        assignment.balancers = balancers.isEmpty ? nil : balancers
         assignment.networks = alter(assignment.networks) {
             Swarm.Network(id: $0, meta: Self.meta, spec: Swarm.NetworkSpec(name: "x\($1)"))
         }

@@ -58,8 +58,10 @@ struct NetworkBody: Decodable, Sendable {
         for option in refusedOptions where given.options?[option] != nil {
             throw APIError(501, "Options[\(option)] (--opt \(option)) is not supported by Causeway yet; leave it out")
         }
-        if let path = given.options?["causeway.datapath"], path != "direct" {
-            throw APIError(501, "data path '\(path)' (--opt causeway.datapath) is not supported yet: use direct")
+        if let path = given.options?[Swarm.NetworkSpec.dataPathOption], !["direct", "classic"].contains(path) {
+            throw APIError(
+                400,
+                "invalid data path '\(path)' (--opt \(Swarm.NetworkSpec.dataPathOption)): use direct or classic")
         }
         var spec = Swarm.NetworkSpec(name: name)
         spec.labels = given.labels ?? [:]

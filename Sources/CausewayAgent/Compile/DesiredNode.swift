@@ -11,6 +11,8 @@ package struct DesiredNode: Hashable, Sendable {
     package var names: [Swarm.ID: NameTable]
     /// The namespace of each task that has one.
     package var namespaceOfTask: [Swarm.ID: String]
+    /// The namespaces of no task that a task's namespace depends on; no entry: none.
+    package var supports: [String: Set<String>] = [:]
     /// Ports that are ours while the assignment stands; a socket holds each, so that nobody else takes it.
     package var publishedPorts: Set<PublishedPort>
 

@@ -21,6 +21,7 @@ struct HostCompiler {
     /// The links, routes and neighbours of a task.
     func part(of place: TaskPlace) -> KernelState {
         var state = KernelState()
+        guard !place.direct.isEmpty else { return state }
         state.links[place.link] = Rtnl.Link(
             name: place.link, kind: .veth(peer: "eth0", namespace: place.namespace),
             address: TaskPlace.gatewayMACAddress, mtu: facts.mtu, isUp: true, alias: place.title)
@@ -44,7 +45,7 @@ struct HostCompiler {
     /// program. Should that link be away, the kernel says that there is no such host.
     private var subnets: Set<Rtnl.Route> {
         Set(
-            assignment.networks.flatMap(\.subnets).map(\.subnet.network).flatMap { subnet in
+            assignment.networks.filter { !$0.spec.isClassic }.flatMap(\.subnets).map(\.subnet.network).flatMap { subnet in
                 [
                     Rtnl.Route(
                         destination: subnet, link: Rtnl.goneLink, table: Rtnl.taskTable, metric: 512,

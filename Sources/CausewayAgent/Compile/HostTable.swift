@@ -6,6 +6,7 @@ import CausewayModel
 /// No chain belongs to a service: a packet meets the same few rules whether there are ten services or ten thousand.
 /// The chains and why each stands where it does: docs/dataplane/direct.md.
 struct HostTable {
+    /// Those of data path `direct`.
     let networks: [Swarm.Network]
     let uniqueLocalPrefix: CIDR
     let nodeID: Swarm.ID
@@ -14,7 +15,7 @@ struct HostTable {
 
     init(_ assignment: NodeAssignment, tunnelPort: UInt16? = nil) {
         self.tunnelPort = tunnelPort
-        networks = assignment.networks
+        networks = assignment.networks.filter { !$0.spec.isClassic }
         uniqueLocalPrefix = assignment.uniqueLocalPrefix
         nodeID = assignment.nodeID
     }

@@ -15,12 +15,18 @@ package struct NodeFacts: Hashable, Sendable {
     package var searchDomains: [String]
     /// What was measured of the ways to the peers, by node.
     package var paths: [Swarm.ID: PeerPath]
+    /// What docker_gwbridge may have as its address and subnet, best first: its own if it is there, else what overlaps
+    /// nothing on this host.
+    package var gatewayBridges: [CIDR]
+    /// Whether bridges show their packets to iptables (br_netfilter is loaded).
+    package var filtersBridges: Bool
     /// Whether the tunnel's link leaves checksums to the hardware below it.
     package var tunnelOffload: Bool
 
     package init(
         mtu: UInt32 = 1500, routerAdvertisementLinks: [String] = [], nameServers: [IPAddress] = [],
-        searchDomains: [String] = [], paths: [Swarm.ID: PeerPath] = [:], tunnelOffload: Bool = true
+        searchDomains: [String] = [], paths: [Swarm.ID: PeerPath] = [:], tunnelOffload: Bool = true,
+        gatewayBridges: [CIDR] = GatewayBridge.candidates, filtersBridges: Bool = false
     ) {
         self.mtu = mtu
         self.routerAdvertisementLinks = routerAdvertisementLinks
@@ -28,6 +34,8 @@ package struct NodeFacts: Hashable, Sendable {
         self.searchDomains = searchDomains
         self.paths = paths
         self.tunnelOffload = tunnelOffload
+        self.gatewayBridges = gatewayBridges
+        self.filtersBridges = filtersBridges
     }
 }
 

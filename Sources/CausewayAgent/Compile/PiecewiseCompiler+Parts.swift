@@ -11,6 +11,9 @@ extension PiecewiseCompiler {
         let ways: [Swarm.ID: TunnelCompiler.Way]
         private let ingress: Set<Swarm.ID>
         private let nodeID: Swarm.ID
+        private let hasClassicIngress: Bool
+        /// Subnets that the table, the routes and the tunnel of `direct` have nothing to do with.
+        private let classicSubnets: [CIDR]
         private let facts: NodeFacts
 
         var offloadsTunnel: Bool { facts.tunnelOffload }
@@ -22,13 +25,17 @@ extension PiecewiseCompiler {
             table = HostTable(assignment, tunnelPort: tunnel?.tunnel.port)
             ingress = Set(assignment.networks.filter(\.spec.isIngress).map(\.id))
             nodeID = assignment.nodeID
+            let classic = assignment.networks.filter(\.spec.isClassic)
+            hasClassicIngress = classic.contains(where: \.spec.isIngress)
+            classicSubnets = classic.flatMap(\.subnets).map(\.subnet)
             self.facts = facts
         }
 
         func part(of service: ServiceEndpoint) -> ServicePart {
             let published = PublishedService.all(of: service, ingress: ingress, node: nodeID)
             return ServicePart(
-                endpoint: service, table: table.part(of: service, published: published),
+                // A classic mesh has its maps elsewhere; its ports are held all the same.
+                endpoint: service, table: table.part(of: service, published: hasClassicIngress ? [] : published),
                 ports: published.map {
                     PublishedPort(protocol: $0.protocol, port: $0.port, service: $0.name, scope: $0.scope)
                 })
@@ -47,6 +54,9 @@ extension PiecewiseCompiler {
         /// The routes to what another node has; none where it is this node's, or the node is not known.
         func routes(to place: PlacedAddresses) -> Set<Rtnl.Route> {
             guard place.nodeID != nodeID, let tunnel, let way = ways[place.nodeID] else { return [] }
+            guard !classicSubnets.isEmpty else { return tunnel.routes(to: place, by: way) }
+            var place = place
+            place.addresses.removeAll { address in classicSubnets.contains { $0.contains(address) } }
             return tunnel.routes(to: place, by: way)
         }
 

@@ -52,11 +52,22 @@ package struct PiecewiseCompiler: Sendable {
         if var known = memory.take(), known.hasSameGround(as: assignment, facts), advance(&known, to: assignment, facts)
         {
             memory = known
-            return known.desired
+            return Self.withClassic(known)
         }
         let new = Self.whole(assignment, facts)
         memory = new
-        return new.desired
+        return Self.withClassic(new)
+    }
+
+    /// With what classic networks add, if there are any: made anew each time, at the price of all that is on them.
+    private static func withClassic(_ known: Memory) -> DesiredNode {
+        guard
+            let classic = ClassicCompiler(
+                known.assignment, facts: known.facts, places: known.places.values.map(\.place))
+        else { return known.desired }
+        var desired = known.desired
+        classic.add(to: &desired)
+        return desired
     }
 
     /// Puts the names in that belong to what was compiled last.

@@ -2,6 +2,8 @@ import CausewayKernel
 import CausewayModel
 
 /// What a task's own namespace holds: one link, one address for each network, routes to the host and nothing else.
+///
+/// What classic networks add to it is ``ClassicTask``'s.
 struct TaskCompiler {
     let place: TaskPlace
     let facts: NodeFacts
@@ -9,8 +11,10 @@ struct TaskCompiler {
     func state() -> KernelState {
         var state = KernelState()
         state.links["lo"] = Rtnl.Link(name: "lo", kind: .loopback)
-        state.links["eth0"] = Rtnl.Link(
-            name: "eth0", kind: .vethPeer, address: place.macAddress, mtu: facts.mtu, isUp: true)
+        if !place.direct.isEmpty {
+            state.links["eth0"] = Rtnl.Link(
+                name: "eth0", kind: .vethPeer, address: place.macAddress, mtu: facts.mtu, isUp: true)
+        }
         for address in place.addresses {
             state.addresses.insert(Rtnl.Address(link: "eth0", address: CIDR(host: address)))
         }
@@ -30,7 +34,7 @@ struct TaskCompiler {
         func route(to destination: CIDR, from source: IPAddress) -> Rtnl.Route {
             Rtnl.Route(destination: destination, gateway: gateway, link: "eth0", source: source, isOnLink: true)
         }
-        let own = place.attachments.compactMap { attachment in
+        let own = place.direct.compactMap { attachment in
             attachment.addresses.first { $0.family == family }.map { (attachment.network, $0) }
         }
         var routes = own.filter { !$0.0.spec.isIngress }.map { route(to: $0.1.network, from: $0.1.address) }

@@ -7,6 +7,8 @@ package struct TaskPlace: Hashable, Sendable, Identifiable {
     package struct Attachment: Hashable, Sendable {
         package var network: Swarm.Network
         package var addresses: [CIDR]
+
+        var isClassic: Bool { network.spec.isClassic }
     }
 
     /// Of the task or of the attached container.
@@ -22,6 +24,10 @@ package struct TaskPlace: Hashable, Sendable, Identifiable {
     package var attachments: [Attachment]
     /// Name servers of its own; empty: those of the host.
     package var nameServers: [IPAddress]
+    /// Its place on docker_gwbridge; absent where it is on no classic network.
+    package var gatewayNumber: UInt32?
+    /// Its published ports; empty where it is on no classic network.
+    package var ports: [Swarm.PortConfig]
 
     init(task: Swarm.Task, assignment: NodeAssignment) {
         id = task.id
@@ -30,8 +36,10 @@ package struct TaskPlace: Hashable, Sendable, Identifiable {
         link = Rtnl.linkPrefix + task.id.prefix(10)
         nameServers = (task.spec.containerSpec?.dnsConfig?.nameservers ?? []).compactMap { IPAddress($0) }
         attachments = Self.attachments(task.networks.map { ($0.networkID, $0.addresses) }, assignment)
+        gatewayNumber = task.gatewayNumber
+        ports = attachments.contains(where: \.isClassic) ? task.ports : []
         // As Docker derives it.
-        let first = attachments.lazy.flatMap(\.addresses).compactMap(\.address.v4).first
+        let first = attachments.lazy.filter { !$0.isClassic }.flatMap(\.addresses).compactMap(\.address.v4).first
         macAddress = MACAddress(derivedFrom: first ?? IPv4Address(rawValue: 0))
     }
 
@@ -46,6 +54,7 @@ package struct TaskPlace: Hashable, Sendable, Identifiable {
             own.append((ingress.id, container.ingress))
         }
         attachments = Self.attachments(own, assignment)
+        ports = []
         // Not from an address: these come and go while it runs.
         let number = UInt64(container.id.prefix(8), radix: 36) ?? 0
         macAddress = MACAddress(derivedFrom: IPv4Address(rawValue: UInt32(truncatingIfNeeded: number)))
@@ -79,8 +88,11 @@ package struct TaskPlace: Hashable, Sendable, Identifiable {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || "_.-".utf8.contains(byte)
     }
 
-    /// Every address of its own, alone (/32 or /128), in the order of its networks.
-    var addresses: [IPAddress] { attachments.flatMap { $0.addresses.map(\.address) } }
+    /// On networks of data path `direct`, sorted as all are.
+    var direct: [Attachment] { attachments.filter { !$0.isClassic } }
+
+    /// Every address of its own on those, alone (/32 or /128), in the order of its networks.
+    var addresses: [IPAddress] { direct.flatMap { $0.addresses.map(\.address) } }
 
     /// The host's end has one MAC address for all tasks: nothing but the task ever sees it.
     static let gatewayMACAddress = MACAddress(derivedFrom: IPv4Address(rawValue: 0xa9fe_0101))

@@ -28,8 +28,13 @@ struct TunnelCompiler: Sendable {
         self.tunnel = tunnel
         number = assignment.nodeNumber
         self.dataAddress = dataAddress
-        let overhead = Self.overhead[dataAddress.family] ?? 70
-        linkMTU = max(Self.leastMTU, facts.mtu > overhead ? facts.mtu - overhead : 0)
+        linkMTU = Self.linkMTU(over: dataAddress.family, facts)
+    }
+
+    /// What fits into a packet of the outer family, bytes.
+    static func linkMTU(over family: IPFamily, _ facts: NodeFacts) -> UInt32 {
+        let overhead = overhead[family] ?? 70
+        return max(leastMTU, facts.mtu > overhead ? facts.mtu - overhead : 0)
     }
 
     /// The ways to the peers that can be reached, by node: outer packets are of one family.

@@ -15,17 +15,24 @@ extension Agent: TaskNetwork {
     package func ready(_ task: Swarm.Task) async throws -> String {
         let name = TaskPlace.namespaceName(of: task)
         for _ in 0..<readyPatience {
-            if applied?.namespaces[name] != nil, failures[.task(name)] == nil, failures[.host] == nil {
+            if applied?.namespaces[name] != nil, failure(of: name) == nil {
                 return node.path(ofNamespace: name)
             }
             // Nearly always it is there at once: tasks are handed on after the round that made it. Only what was refused is
             // waited for, and the rounds that try it again come in their own time.
             try await Task.sleep(for: .milliseconds(100))
         }
-        throw failures[.task(name)] ?? failures[.host]
+        throw failure(of: name)
             ?? KernelError(
                 step: "give task \(task.name) its network", reason: .noNamespace,
                 detail: "no assignment with this task was applied yet")
+    }
+
+    /// What was refused of a task's namespace, or of what it depends on.
+    private func failure(of namespace: String) -> KernelError? {
+        let supports = applied?.supports[namespace] ?? []
+        return failures[.task(namespace)] ?? failures[.host]
+            ?? supports.sorted().lazy.compactMap { self.failures[.task($0)] }.first
     }
 
     /// Takes the networks of tasks that have ended away, and returns when they are gone.

@@ -97,7 +97,7 @@ package struct AddressLedger: Sendable {
     package struct Holder: Hashable, Sendable {
         package var network: Swarm.ID
         package var address: IPAddress
-        /// `service ID` or `task ID`.
+        /// `service ID`, `task ID`, ….
         package var owner: String
     }
 
@@ -115,6 +115,13 @@ package struct AddressLedger: Sendable {
             for attachment in task.networks {
                 holders += attachment.addresses.map {
                     Holder(network: attachment.networkID, address: $0.address, owner: "task \(task.id)")
+                }
+            }
+        }
+        for node in view.nodes.all {
+            for attachment in node.balancers ?? [] {
+                holders += attachment.addresses.map {
+                    Holder(network: attachment.networkID, address: $0.address, owner: "balancer of node \(node.id)")
                 }
             }
         }
@@ -137,6 +144,14 @@ package struct AddressLedger: Sendable {
         var owners: [String: Set<String>] = [:]
         for holder in holders(view) {
             owners["address \(holder.address) of network \(holder.network)", default: []].insert(holder.owner)
+        }
+        for task in view.tasks.all where task.holdsAddresses {
+            guard let number = task.gatewayNumber else { continue }
+            owners["place \(number) on docker_gwbridge", default: []].insert("task \(task.id)")
+        }
+        for network in view.networks.all {
+            guard let number = network.tunnelIdentifier else { continue }
+            owners["tunnel identifier \(number)", default: []].insert("network \(network.id)")
         }
         for service in view.services.all where !service.isPendingDelete {
             for port in service.endpoint.ports where port.publishMode == .ingress {

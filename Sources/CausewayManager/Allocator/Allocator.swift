@@ -7,15 +7,17 @@ import CausewayStore
 /// runs out, the service says so in `allocationError`, its tasks wait in `pending` with the same words, and the next
 /// round tries again.
 ///
-/// A service gets a virtual IP on each user network that it is attached to, and none on `ingress`: Swarm spends one
-/// there that no client ever uses, which is why its default ingress network carries only some 128 published services.
+/// A service gets a virtual IP on each user network that it is attached to, and none on `ingress` unless that is
+/// classic: Swarm spends one there that no client ever uses, which is why its default ingress network carries only some
+/// 128 published services.
 package struct Allocator: Hashable, Sendable {
-    private var addressCursors: [PoolKey: UInt64] = [:]
+    var addressCursors: [PoolKey: UInt64] = [:]
     private var portCursors: [Swarm.TransportProtocol: UInt16] = [:]
     /// When a service that has all that it asks for was last touched: until it is again there is nothing to do for it.
     private var settled: [Swarm.ID: UInt64] = [:]
     /// The services that were short of something when they were last looked at.
     private var short: Set<Swarm.ID> = []
+    private var gatewayCursor: UInt32?
 
     package init() {}
 
@@ -27,7 +29,7 @@ package struct Allocator: Hashable, Sendable {
         var ports = PortPool(
             view.services.all, containers: view.containers.all.map(\.container), cursors: portCursors)
         let changed = wanting.compactMap { before -> Swarm.Service? in
-            let after = Self.endpoint(of: before, &ledger, &ports)
+            let after = Self.endpoint(of: before, ingress, &ledger, &ports)
             return after == before ? nil : after
         }
         addressCursors = ledger.cursors
@@ -44,18 +46,21 @@ package struct Allocator: Hashable, Sendable {
         var changed: [Swarm.Task] = []
         if !waiting.isEmpty {
             var ledger = AddressLedger(view, cursors: addressCursors)
+            var numbers = GatewayNumberPool(view, cursor: gatewayCursor)
             for task in waiting {
                 guard let service = view.services[task.serviceID], !service.isPendingDelete else { continue }
-                let after = Self.attach(task, service, view, at: now, &ledger)
+                let after = Self.attach(task, service, view, at: now, &ledger, &numbers)
                 if after.networks.isEmpty { shortages[service.id] = after.status.error }
                 if after != task { changed.append(after) }
             }
             addressCursors = ledger.cursors
+            gatewayCursor = numbers.cursor
         }
+        let ingress = view.ingress
         let concerned = short.union(shortages.keys).compactMap { view.services[$0] }
         let services = concerned.sorted(by: isOlder).compactMap { service -> Swarm.Service? in
             let error = shortages[service.id]
-            guard service.allocationError != error, !service.isPendingDelete, isSettled(service) else { return nil }
+            guard service.allocationError != error, !service.isPendingDelete, isSettled(service, ingress) else { return nil }
             var after = service
             after.allocationError = error
             return after
@@ -68,12 +73,13 @@ package struct Allocator: Hashable, Sendable {
     /// The services that do not have all that they ask for, oldest first.
     private mutating func wantingServices(_ view: StoreSnapshot) -> [Swarm.Service] {
         if settled.count > 2 * view.services.count { settled = settled.filter { view.services[$0.key] != nil } }
+        let ingress = view.ingress
         var wanting: [Swarm.Service] = []
         for id in view.services.ids {
             let touched = view.lastTouched(id)
             guard settled[id] != touched, let service = view.services[id] else { continue }
             if service.allocationError == nil { short.remove(id) } else { short.insert(id) }
-            if service.isPendingDelete || isSettled(service) {
+            if service.isPendingDelete || isSettled(service, ingress) {
                 settled[id] = touched
             } else {
                 settled[id] = nil
@@ -84,11 +90,11 @@ package struct Allocator: Hashable, Sendable {
     }
 
     /// Whether the service has all that its specification asks for, and nothing else.
-    private func isSettled(_ service: Swarm.Service) -> Bool {
+    private func isSettled(_ service: Swarm.Service, _ ingress: Swarm.Network?) -> Bool {
         let wanted = service.spec.endpointSpec?.ports ?? []
         let given = service.endpoint.ports
         return service.endpoint.mode == service.wantedMode
-            && Set(service.endpoint.virtualIPs.map(\.networkID)) == service.networksWithVirtualIP
+            && Set(service.endpoint.virtualIPs.map(\.networkID)) == Set(service.networksWithVirtualIP(ingress: ingress))
             && wanted.count == given.count && zip(wanted, given).allSatisfy(Self.fits)
     }
 
@@ -99,14 +105,14 @@ package struct Allocator: Hashable, Sendable {
     }
 
     private static func endpoint(
-        of before: Swarm.Service, _ ledger: inout AddressLedger, _ ports: inout PortPool
+        of before: Swarm.Service, _ ingress: Swarm.Network?, _ ledger: inout AddressLedger, _ ports: inout PortPool
     ) -> Swarm.Service {
         var service = before
         service.allocationError = nil
         service.endpoint.mode = service.wantedMode
-        let wanted = service.networksWithVirtualIP
+        let wanted = service.networksWithVirtualIP(ingress: ingress)
         service.endpoint.virtualIPs.removeAll { !wanted.contains($0.networkID) }
-        for network in service.spec.attachments.map(\.target) where wanted.contains(network) {
+        for network in wanted {
             guard !service.endpoint.virtualIPs.contains(where: { $0.networkID == network }) else { continue }
             switch ledger.take(on: network) {
             case .success(let addresses):
@@ -144,10 +150,10 @@ package struct Allocator: Hashable, Sendable {
 
     private static func attach(
         _ before: Swarm.Task, _ service: Swarm.Service, _ view: StoreSnapshot, at now: Timestamp,
-        _ ledger: inout AddressLedger
+        _ ledger: inout AddressLedger, _ numbers: inout GatewayNumberPool
     ) -> Swarm.Task {
         var task = before
-        if let shortage = service.endpointShortage { return wait(task, shortage, at: now) }
+        if let shortage = service.endpointShortage(ingress: view.ingress) { return wait(task, shortage, at: now) }
         var attachments = service.spec.attachments.map { ($0.target, $0.aliases ?? []) }
         if service.needsIngress {
             guard let ingress = view.ingress else { return wait(task, "there is no ingress network", at: now) }
@@ -162,6 +168,13 @@ package struct Allocator: Hashable, Sendable {
                 for attachment in given { ledger.giveBack(attachment.addresses, on: attachment.networkID) }
                 return wait(task, shortage.description, at: now)
             }
+        }
+        if given.contains(where: { view.networks[$0.networkID]?.spec.isClassic == true }) {
+            guard let number = numbers.take() else {
+                for attachment in given { ledger.giveBack(attachment.addresses, on: attachment.networkID) }
+                return wait(task, "every place on docker_gwbridge is taken", at: now)
+            }
+            task.gatewayNumber = number
         }
         task.networks = given
         task.status = Swarm.Task.Status(timestamp: now, state: .pending, message: "pending task scheduling")

@@ -53,10 +53,19 @@ struct AttachmentValidator: Sendable {
                 "Could not attach to network \(network.spec.name): rpc error: code = PermissionDenied desc = network "
                     + "\(network.spec.name) not manually attachable")
         }
+        guard !network.spec.isClassic else {
+            throw Refusal.unsupported(
+                "a container on network \(network.spec.name), whose data path is classic,", "use a network of data path direct")
+        }
         return network
     }
 
     private func check(_ ports: [AttachedContainer.Port]) throws(SwarmError) {
+        if !ports.isEmpty, view.ingress?.spec.isClassic == true {
+            throw Refusal.unsupported(
+                "publishing a container's port by an ingress network whose data path is classic",
+                "make the ingress network one of data path direct")
+        }
         var targets: [TransportPort: UInt16] = [:]
         for port in ports {
             guard port.protocol != .sctp else {

@@ -63,6 +63,15 @@ package struct NetworkValidator: Sendable {
                 throw SwarmError(.invalid, "invalid network config: an ingress network cannot be internal")
             }
         }
+        if let path = spec.options[Swarm.NetworkSpec.dataPathOption], !["direct", "classic"].contains(path) {
+            throw SwarmError(
+                .invalid,
+                "invalid network config: data path '\(path)' (--opt \(Swarm.NetworkSpec.dataPathOption)) is not known: "
+                    + "use direct or classic")
+        }
+        if spec.isClassic, spec.enableIPv6 {
+            throw Refusal.unsupported("IPv6 on a network with data path classic", "leave --ipv6 away, or use direct")
+        }
         for option in spec.options.keys.sorted() where Self.unsupportedOptions.contains(option) {
             throw Refusal.unsupported("option '\(option)' of a network", "leave it away")
         }
@@ -72,6 +81,14 @@ package struct NetworkValidator: Sendable {
     private static let unsupportedOptions: Set = [
         "encrypted", "dsr", "com.docker.network.driver.mtu", "com.docker.network.driver.overlay.vxlanid_list",
     ]
+
+    /// Why a classic network cannot be made here, and what to do instead.
+    static func classicNeeds(_ missing: String, network: String) -> SwarmError {
+        SwarmError(
+            .unsupported,
+            "network \(network) cannot have data path classic: \(missing); or leave --opt "
+                + "\(Swarm.NetworkSpec.dataPathOption)=classic away: data path direct needs none of it")
+    }
 
     // MARK: subnets asked for
 

@@ -16,6 +16,7 @@ package struct ServiceValidator: Sendable {
         try check(spec)
         try checkPorts(spec, of: nil)
         try PublishLabel.check(spec.labels, of: spec.endpointSpec?.ports ?? [])
+        try ClassicValidator(view: view).check(spec)
         guard view.services.first(where: { $0.spec.name == spec.name && !$0.isPendingDelete }) == nil else {
             throw SwarmError(
                 .conflict,
@@ -43,6 +44,7 @@ package struct ServiceValidator: Sendable {
             }
         }
         try PublishLabel.check(spec.labels, of: (spec.endpointSpec?.ports ?? []) + kept)
+        try ClassicValidator(view: view).check(spec)
         return spec
     }
 

@@ -21,6 +21,8 @@ struct CommonPart: Sendable {
     private(set) var peers: [Swarm.ID: [Peer]] = [:]
     /// Absent while the cluster has one node.
     private(set) var tunnel: Tunnel?
+    /// Sorted by identifier.
+    private(set) var balancers: [BalancerAddress] = []
     /// The revision that last changed any of it.
     private(set) var changed: UInt64 = 0
 
@@ -41,7 +43,10 @@ struct CommonPart: Sendable {
         let changesNetworks = networks != self.networks
         if changesNetworks { self.networks = networks }
         let changesMembers = updateMembers(view)
-        if isFirst || changesNetworks || changesMembers || !news.isEmpty { changed = view.revision }
+        let changesBalancers = updateBalancers(view)
+        if isFirst || changesNetworks || changesMembers || changesBalancers || !news.isEmpty {
+            changed = view.revision
+        }
     }
 
     // MARK: nodes
@@ -62,6 +67,20 @@ struct CommonPart: Sendable {
         }
         .sorted { $0.number < $1.number }
         peers = members.mapValues { own in all.filter { $0.number != own.number } }
+        return true
+    }
+
+    /// - Returns: whether they have changed.
+    private mutating func updateBalancers(_ view: StoreSnapshot) -> Bool {
+        let balancers = view.nodes.all.flatMap { node in
+            (node.balancers ?? []).flatMap { attachment in
+                attachment.addresses.map {
+                    BalancerAddress(networkID: attachment.networkID, nodeID: node.id, address: $0)
+                }
+            }
+        }.sorted { $0.id < $1.id }
+        guard balancers != self.balancers else { return false }
+        self.balancers = balancers
         return true
     }
 

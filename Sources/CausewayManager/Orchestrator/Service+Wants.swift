@@ -4,9 +4,13 @@ import CausewayStore
 extension Swarm.Service {
     var wantedMode: Swarm.EndpointSpec.Mode { spec.endpointSpec?.mode ?? .vip }
 
-    /// The user networks on which the service has a virtual IP: all that it is attached to, in mode `vip`.
-    var networksWithVirtualIP: Set<Swarm.ID> {
-        wantedMode == .vip ? Set(spec.attachments.map(\.target)) : []
+    /// The networks on which the service has a virtual IP: all that it is attached to, in mode `vip`; and a classic
+    /// ingress network, where the balancer of its published ports is known by it.
+    func networksWithVirtualIP(ingress: Swarm.Network?) -> [Swarm.ID] {
+        guard wantedMode == .vip else { return [] }
+        let isPublished = (spec.endpointSpec?.ports ?? []).contains { $0.publishMode == .ingress }
+        let own = ingress.map { $0.spec.isClassic && isPublished ? [$0.id] : [] } ?? []
+        return own + spec.attachments.map(\.target)
     }
 
     /// Whether its tasks need an address on `ingress`: to be published, or, on no network at all, to get out.
@@ -15,9 +19,9 @@ extension Swarm.Service {
     var needsIngress: Bool { !(spec.endpointSpec?.ports ?? []).isEmpty || spec.attachments.isEmpty }
 
     /// Why its endpoint is not complete; `nil` when it is.
-    var endpointShortage: String? {
+    func endpointShortage(ingress: Swarm.Network?) -> String? {
         let isComplete =
-            networksWithVirtualIP.isSubset(of: endpoint.virtualIPs.map(\.networkID))
+            Set(networksWithVirtualIP(ingress: ingress)).isSubset(of: endpoint.virtualIPs.map(\.networkID))
             && endpoint.ports.count == (spec.endpointSpec?.ports ?? []).count
         return isComplete ? nil : allocationError ?? "the service has no addresses yet"
     }

@@ -31,6 +31,8 @@ extension Swarm {
         package var highestNodeNumber: Int?
         /// What the tunnel's addresses are cut from; absent: ``Tunnel/defaultPool``.
         package var tunnelPool: CIDR?
+        /// The tunnel identifier that a classic network was given last; absent: none ever was.
+        package var lastTunnelIdentifier: UInt32?
 
         package init(
             id: ID, meta: Meta, spec: ClusterSpec, defaultAddressPools: [CIDR], subnetSize: Int,

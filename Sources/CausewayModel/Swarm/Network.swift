@@ -6,6 +6,8 @@ extension Swarm {
         package var spec: NetworkSpec
         /// What the allocator gave, or the user asked for: at most one subnet of each family.
         package var subnets: [Subnet]
+        /// The number of its tunnel between nodes; a network of data path `direct` has none of its own.
+        package var tunnelIdentifier: UInt32?
 
         package init(id: ID, meta: Meta, spec: NetworkSpec, subnets: [Subnet] = []) {
             self.id = id
@@ -59,6 +61,12 @@ extension Swarm {
         package var isIngress: Bool
         package var enableIPv6: Bool
         package var ipam: [IPAMConfig]
+
+        /// The option that chooses a network's data path: `direct`, or `classic`.
+        package static let dataPathOption = "causeway.datapath"
+
+        /// Whether it is built as Docker Swarm 20.10 builds it: with a bridge, a tunnel and IPVS of its own.
+        package var isClassic: Bool { options[Self.dataPathOption] == "classic" }
 
         package init(name: String) {
             self.name = name

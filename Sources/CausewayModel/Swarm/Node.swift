@@ -77,6 +77,8 @@ extension Swarm {
         package var hasFormerRoot: Bool?
         /// Destinations of its routes that are not ours: no subnet may overlap them.
         package var routes: [CIDR]?
+        /// The addresses of its balancers, one on each classic network that it needs; absent: none.
+        package var balancers: [NetworkAttachment]?
 
         package init(
             id: ID, meta: Meta, number: Int, spec: Spec, description: Description, state: State, address: IPAddress,

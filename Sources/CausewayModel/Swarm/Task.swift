@@ -20,6 +20,8 @@ extension Swarm {
         package var status: Status
         /// Which networks it joins, and with which addresses.
         package var networks: [NetworkAttachment]
+        /// Its place on its host's ``Swarm/GatewayNumbers``; absent unless it is on a classic network.
+        package var gatewayNumber: UInt32?
         /// The service's ports as they were when the task was made.
         package var ports: [PortConfig]
         /// The task is to stop, and its node is not yet told: others may still send it new connections.

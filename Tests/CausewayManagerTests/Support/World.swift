@@ -40,7 +40,10 @@ final class World: @unchecked Sendable {
     let manager: SwarmManager
     var agent = FakeAgent()
 
-    init(store: any Store = MemoryStore(), routes: [String] = [], script: Script = Script()) {
+    /// `missing`: what its kernel lacks for classic networks.
+    init(
+        store: any Store = MemoryStore(), routes: [String] = [], script: Script = Script(), missing: String? = nil
+    ) {
         self.script = script
         let routes = routes.compactMap(CIDR.init)
         self.store = store
@@ -76,7 +79,7 @@ final class World: @unchecked Sendable {
                         throw SwarmError(.invalid, "no such interface: \(text)")
                     }
                     return address
-                }),
+                }, missingForClassic: { missing }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
