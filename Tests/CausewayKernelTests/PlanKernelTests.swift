@@ -106,6 +106,8 @@ struct PlanKernelTests {
         case .tableReplace, .tableDelete, .elementsChange: "nft -f - <<'END'\n\(step.nftCommands ?? "")\nEND"
         case .sysctlSet(let name, let value): "sysctl -w \(name)=\(value)"
         case .forwardAcceptAdd, .forwardAcceptDelete: ":"
+        case .balancerAdd, .balancerDelete, .destinationAdd, .destinationSet, .destinationDelete, .firewallChange:
+            step.description
         }
     }
 

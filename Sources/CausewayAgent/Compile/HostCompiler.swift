@@ -45,7 +45,8 @@ struct HostCompiler {
     /// program. Should that link be away, the kernel says that there is no such host.
     private var subnets: Set<Rtnl.Route> {
         Set(
-            assignment.networks.filter { !$0.spec.isClassic }.flatMap(\.subnets).map(\.subnet.network).flatMap { subnet in
+            assignment.networks.filter { !$0.spec.isClassic }.flatMap(\.subnets).map(\.subnet.network).flatMap {
+                subnet in
                 [
                     Rtnl.Route(
                         destination: subnet, link: Rtnl.goneLink, table: Rtnl.taskTable, metric: 512,

@@ -25,6 +25,7 @@ package struct Allocator: Hashable, Sendable {
     package mutating func endpoints(_ view: StoreSnapshot) -> [Swarm.Service] {
         let wanting = wantingServices(view)
         guard !wanting.isEmpty else { return [] }
+        let ingress = view.ingress
         var ledger = AddressLedger(view, cursors: addressCursors)
         var ports = PortPool(
             view.services.all, containers: view.containers.all.map(\.container), cursors: portCursors)
@@ -60,7 +61,9 @@ package struct Allocator: Hashable, Sendable {
         let concerned = short.union(shortages.keys).compactMap { view.services[$0] }
         let services = concerned.sorted(by: isOlder).compactMap { service -> Swarm.Service? in
             let error = shortages[service.id]
-            guard service.allocationError != error, !service.isPendingDelete, isSettled(service, ingress) else { return nil }
+            guard service.allocationError != error, !service.isPendingDelete, isSettled(service, ingress) else {
+                return nil
+            }
             var after = service
             after.allocationError = error
             return after

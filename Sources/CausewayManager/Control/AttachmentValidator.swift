@@ -55,7 +55,8 @@ struct AttachmentValidator: Sendable {
         }
         guard !network.spec.isClassic else {
             throw Refusal.unsupported(
-                "a container on network \(network.spec.name), whose data path is classic,", "use a network of data path direct")
+                "a container on network \(network.spec.name), whose data path is classic,",
+                "use a network of data path direct")
         }
         return network
     }

@@ -34,7 +34,8 @@ package struct AssignmentMaker: Sendable {
             revision: view.revision, nodeID: id, nodeNumber: node.number, hostname: node.hostname,
             uniqueLocalPrefix: cluster.uniqueLocalPrefix, networks: common.networks, tasks: own.tasks,
             services: common.services, containers: own.containers, tunnel: common.tunnel,
-            dataAddress: common.tunnel != nil || !common.balancers.isEmpty ? node.dataAddress : nil, peers: common.peers[id] ?? [],
+            dataAddress: common.tunnel != nil || !common.balancers.isEmpty ? node.dataAddress : nil,
+            peers: common.peers[id] ?? [],
             places: common.places, dependencies: own.dependencies.isEmpty ? nil : own.dependencies,
             balancers: common.balancers.isEmpty ? nil : common.balancers)
     }

@@ -20,7 +20,8 @@ import Testing
             .deletingLastPathComponent().appendingPathComponent("CausewayPathTests/Fixtures/docker-swarm-20.10/hosta")
             .resolvingSymlinksInPath()
         var files: [String: [UInt8]] = [:]
-        for case let file as URL in try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
+        for case let file as URL in try #require(
+            FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
         where !file.hasDirectoryPath {
             let name = String(file.resolvingSymlinksInPath().path.dropFirst(folder.path.count + 1))
             files[name] = Array(try Data(contentsOf: file))
@@ -112,7 +113,8 @@ private struct SandboxFacts {
     init(_ state: NamespaceState) {
         add(state.links.map { Self.withMaster($0) }, state.links.compactMap(\.tunnel).first)
         lines += state.addresses.filter { $0.link != "lo" && $0.address.family == .ip }.map(Self.line)
-        lines += state.routes.filter { $0.table == 254 && $0.protocol != 2 && $0.destination.family == .ip }.map(Self.line)
+        lines += state.routes.filter { $0.table == 254 && $0.protocol != 2 && $0.destination.family == .ip }.map(
+            Self.line)
         lines += state.neighbors.filter { $0.state == "permanent" }.map { Self.line($0.neighbor) }
         lines += state.forwarding.filter { $0.isLearned != true }.map(Self.line)
         add(state.iptables, state.ipvs, state.sysctls)
@@ -139,7 +141,8 @@ private struct SandboxFacts {
             // The bridge's own end has an address of chance.
             let address = link.name.hasPrefix("eth") ? link.address?.description ?? "-" : "any"
             lines.append(
-                "link \(isPair ? "veth" : link.name) mtu \(link.mtu ?? 0) master \(link.master ?? "-") address \(address)")
+                "link \(isPair ? "veth" : link.name) mtu \(link.mtu ?? 0) master \(link.master ?? "-") address \(address)"
+            )
             guard let ways = link.kind.tunnel else { continue }
             lines.append("tunnel \(link.name): number \(ways.id) port \(ways.port)")
             lines.append("tunnel \(link.name): local \(ways.local.map(\.description) ?? "unset")")

@@ -110,7 +110,9 @@ enum ClassicShop {
         return result
     }
 
-    static func namespace(_ name: String, _ slot: Int) -> String { "cw-\(name).\(slot).\(id("\(name)\(slot)").prefix(8))" }
+    static func namespace(_ name: String, _ slot: Int) -> String {
+        "cw-\(name).\(slot).\(id("\(name)\(slot)").prefix(8))"
+    }
 }
 
 extension KernelState {

@@ -52,7 +52,10 @@ import Testing
         let state = AssignmentCompiler().compile(assignment, facts: NodeFacts()).namespaces["cw-ingress_sbox"]
 
         let destinations = try #require(state?.balancers.first).destinations
-        #expect(destinations.map { "\($0.address) \($0.weight)" } == ["10.0.0.5 0", "10.0.0.6 1", "10.0.0.7 1", "10.0.0.8 1"])
+        #expect(
+            destinations.map { "\($0.address) \($0.weight)" } == [
+                "10.0.0.5 0", "10.0.0.6 1", "10.0.0.7 1", "10.0.0.8 1",
+            ])
     }
 
     @Test func `a service without a task leads nowhere`() throws {
@@ -78,7 +81,10 @@ import Testing
     @Test func `the table of direct knows nothing of it, and the port is held all the same`() {
         let table = desired.host.tables[0]
 
-        #expect(table.sets.allSatisfy { $0.keyed.entries.isEmpty || ["peers4", "selves4", "node_of", "mark_of"].contains($0.name) })
+        #expect(
+            table.sets.allSatisfy {
+                $0.keyed.entries.isEmpty || ["peers4", "selves4", "node_of", "mark_of"].contains($0.name)
+            })
         #expect(desired.host.routes.allSatisfy { $0.link == Tunnel.linkName || $0.link == Rtnl.goneLink })
         #expect(desired.publishedPorts.map(\.port) == [8080])
     }
@@ -97,7 +103,8 @@ import Testing
         for name in ["cw-1-0wqu25uvvf", "cw-1-4zh0gkbiba"] {
             let gone = Set(desired.namespaces[name]?.links.values.map(\.self) ?? [])
                 .subtracting(after.namespaces[name]?.links.values.map(\.self) ?? [])
-            #expect(gone.map(\.name) == (name == "cw-1-0wqu25uvvf" ? ["veth\(ClassicShop.id("glob1").prefix(10))"] : []))
+            #expect(
+                gone.map(\.name) == (name == "cw-1-0wqu25uvvf" ? ["veth\(ClassicShop.id("glob1").prefix(10))"] : []))
         }
     }
 
@@ -118,7 +125,8 @@ import Testing
         let state = AssignmentCompiler().compile(ClassicShop.assignment(), facts: facts)
 
         #expect(
-            state.host.addresses.filter { $0.link == "docker_gwbridge" }.map(\.address.description) == ["172.24.0.1/16"])
+            state.host.addresses.filter { $0.link == "docker_gwbridge" }.map(\.address.description) == ["172.24.0.1/16"]
+        )
         #expect(
             GatewayBridge.choices([
                 Rtnl.Route(
@@ -186,7 +194,9 @@ import Testing
         #expect(new.links["eth1"]?.mtu == 1450)
         #expect(new.addresses.subtracting(old.addresses).map { "\($0.link) \($0.address)" } == ["eth1 10.0.9.8/24"])
         #expect(new.links["eth2"] == nil)
-        #expect(before.namespaces.filter { $0.key != task } == after.namespaces.filter { before.namespaces[$0.key] != nil && $0.key != task })
+        #expect(
+            before.namespaces.filter { $0.key != task }
+                == after.namespaces.filter { before.namespaces[$0.key] != nil && $0.key != task })
     }
 
     @Test func `a task with nothing else goes out by the bridge`() throws {

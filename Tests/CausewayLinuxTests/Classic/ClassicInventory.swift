@@ -33,7 +33,8 @@ struct ClassicInventory {
     }
 
     var inventory: Inventory {
-        Inventory(hostname: hostname, machine: hostname, takenAt: Timestamp(seconds: 0), namespaces: spaces, owners: owners)
+        Inventory(
+            hostname: hostname, machine: hostname, takenAt: Timestamp(seconds: 0), namespaces: spaces, owners: owners)
     }
 
     private func space(_ name: String, _ all: [String: KernelState]) -> NamespaceState {
@@ -48,14 +49,17 @@ struct ClassicInventory {
             state.routes
             + state.addresses.filter { !$0.address.isHost }.map {
                 Rtnl.Route(
-                    destination: $0.address.network, link: $0.link, source: $0.address.address, scope: .link, protocol: 2)
+                    destination: $0.address.network, link: $0.link, source: $0.address.address, scope: .link,
+                    protocol: 2)
             }
         space.neighbors = state.neighbors.map { NamespaceState.Neighbor(neighbor: $0, state: "permanent") }
         space.forwarding = Array(state.forwarding)
         space.tables = state.tables
         space.iptables = state.firewall.map { table in
             var table = table
-            for index in table.chains.indices where table.chains[index].isBuiltIn { table.chains[index].policy = "ACCEPT" }
+            for index in table.chains.indices where table.chains[index].isBuiltIn {
+                table.chains[index].policy = "ACCEPT"
+            }
             return table
         }
         space.ipvs = state.balancers
