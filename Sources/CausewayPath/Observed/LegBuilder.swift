@@ -187,12 +187,26 @@ struct LegBuilder {
             hops[rewriter].owner = isDestination ? world.owner(of: seen.destination, at: run.position)?.name : nil
             return
         }
-        var stage = Stage(.conntrack, "conntrack")
+        var stage = balancer(of: seen, hook, isDestination, run.position) ?? Stage(.conntrack, "conntrack")
         stage.hook = hook
         let before = current
         current = seen
         let text = isDestination ? "destination \(seen.destinationText)" : "source \(seen.sourceText)"
         add(run.position, stage, text, nil, from: before)
+    }
+
+    /// IPVS shows by what it does alone: another destination when the packet is sent on, another source on an answer.
+    private func balancer(of seen: Packet, _ hook: String?, _ isDestination: Bool, _ position: Int) -> Stage? {
+        guard hook == "output" && isDestination || ["forward", "postrouting"].contains(hook) && !isDestination else {
+            return nil
+        }
+        let real = isDestination ? seen.destination : current.source
+        let service = world[position].ipvs.first { $0.destinations.contains { $0.address == real } }
+        return service.map { service in
+            var stage = Stage(.balancer, isDestination ? "\(service.key)" : "answer")
+            stage.table = "IPVS"
+            return stage
+        }
     }
 
     private func base(of run: SeenRun) -> Nft.Chain.Base? {

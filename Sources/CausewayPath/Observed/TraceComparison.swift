@@ -119,11 +119,20 @@ struct HopSignature: Hashable, Sendable {
     /// By hop; `nil` where nobody can see such a one.
     static func all(_ hops: [Hop]) -> [HopSignature?] {
         var isInTunnel = false
-        return hops.map { hop in
+        return hops.enumerated().map { position, hop in
             if hop.stage.kind == .encapsulate { isInTunnel = true }
             if hop.stage.kind == .decapsulate { isInTunnel = false }
-            return HopSignature(hop, isInTunnel: isInTunnel)
+            return isBridged(hops, position) ? nil : HopSignature(hop, isInTunnel: isInTunnel)
         }
+    }
+
+    /// Whether a bridge hands a frame from one port to another: a device of its own it is for its host's packets only.
+    private static func isBridged(_ hops: [Hop], _ position: Int) -> Bool {
+        guard hops[position].stage.kind == .bridge, position + 1 < hops.count,
+            [.deviceOut, .cross].contains(hops[position + 1].stage.kind)
+        else { return false }
+        let before = hops[..<position].last { ![.chain, .conntrack].contains($0.stage.kind) }
+        return before?.stage.kind == .deviceIn
     }
 
     private init?(_ hop: Hop, isInTunnel: Bool) {

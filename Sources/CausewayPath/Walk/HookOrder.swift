@@ -38,7 +38,8 @@ struct HookOrder: Sendable {
             if base.kind == .nat { nat.append(entry) } else { entries.append(entry) }
         }
         for table in space.iptables where table.family == family {
-            guard let chain = table.chains.first(where: { $0.name == hook.rawValue.uppercased() && $0.policy != nil })
+            guard let chain = table.chains.first(where: { $0.name == hook.rawValue.uppercased() && $0.policy != nil }),
+                Self.isRegistered(space, family, table.name, chain.name)
             else { continue }
             let age = Self.age(space, family.rawValue, table.name, chain.name)
             if table.name == "nat" {
@@ -106,6 +107,17 @@ struct HookOrder: Sendable {
         entries.enumerated().sorted {
             ($0.element.priority, $0.element.age, $0.offset) < ($1.element.priority, $1.element.age, $1.offset)
         }.map(\.element)
+    }
+
+    /// iptables-save lists all chains that a table can have, iptables-nft makes those that are used.
+    ///
+    /// A table of which nothing is among nftables' own is the older iptables', which registers all of them.
+    private static func isRegistered(
+        _ space: NamespaceState, _ family: IPFamily, _ table: String, _ chain: String
+    ) -> Bool {
+        guard let all = space.baseChains else { return true }
+        let prefix = "\(family.rawValue) \(table) "
+        return all.contains(prefix + chain) || !all.contains { $0.hasPrefix(prefix) }
     }
 
     /// The place among all base chains, the youngest first; 0 where that is not known.
