@@ -49,7 +49,9 @@ package struct TraceComparison: Hashable, Codable, Sendable {
 
     private mutating func lay(_ observed: Trace.Leg, _ predicted: Trace.Leg, isReply: Bool, _ seesDevices: Bool) {
         let seen = HopSignature.all(observed.hops)
-        let expected = HopSignature.all(predicted.hops)
+        let expected = HopSignature.all(predicted.hops).enumerated().map { position, signature in
+            HopSignature.isBridged(predicted.hops, position) ? nil : signature
+        }
         // Without eyes at the devices, those alone are known that a chain was told of.
         let isOptional: (HopSignature) -> Bool = { !seesDevices && $0.isDevice }
         let common = Self.common(seen, expected)
@@ -119,15 +121,16 @@ struct HopSignature: Hashable, Sendable {
     /// By hop; `nil` where nobody can see such a one.
     static func all(_ hops: [Hop]) -> [HopSignature?] {
         var isInTunnel = false
-        return hops.enumerated().map { position, hop in
+        return hops.map { hop in
             if hop.stage.kind == .encapsulate { isInTunnel = true }
             if hop.stage.kind == .decapsulate { isInTunnel = false }
-            return isBridged(hops, position) ? nil : HopSignature(hop, isInTunnel: isInTunnel)
+            return HopSignature(hop, isInTunnel: isInTunnel)
         }
     }
 
-    /// Whether a bridge hands a frame from one port to another: a device of its own it is for its host's packets only.
-    private static func isBridged(_ hops: [Hop], _ position: Int) -> Bool {
+    /// Whether a bridge is predicted to hand a frame from one port to another: nobody sees that, for a device of its
+    /// own it is for its host's packets only.
+    static func isBridged(_ hops: [Hop], _ position: Int) -> Bool {
         guard hops[position].stage.kind == .bridge, position + 1 < hops.count,
             [.deviceOut, .cross].contains(hops[position + 1].stage.kind)
         else { return false }
