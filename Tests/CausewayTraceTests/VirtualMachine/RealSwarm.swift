@@ -7,7 +7,7 @@ import Foundation
 
 /// A Docker Swarm of two nodes, made by the engine itself: `hosta` is the manager, `hostb` a worker, `client` asks.
 ///
-/// Service `web` has a task on each and publishes 8080; `api` has, too, and both are on the network `backend`.
+/// Service `web` has a task on each and publishes 8080; `api` has one on either, and both are on the network `backend`.
 struct RealSwarm {
     static let nodes = ["hosta", "hostb"]
 
