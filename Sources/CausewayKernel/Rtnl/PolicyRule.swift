@@ -61,6 +61,7 @@ extension NamespaceState {
             tables: try values.decode([Nft.Table].self, forKey: .tables),
             iptables: try values.decode([IPTables.Table].self, forKey: .iptables),
             ipvs: try values.decodeIfPresent([IPVS.Service].self, forKey: .ipvs) ?? [],
+            baseChains: try values.decodeIfPresent([String].self, forKey: .baseChains),
             sockets: try values.decode([Socket].self, forKey: .sockets),
             sysctls: try values.decode([String: String].self, forKey: .sysctls))
         unanswered = try values.decodeIfPresent([Unanswered].self, forKey: .unanswered)

@@ -101,7 +101,8 @@ package struct TraceFilter: Hashable, Sendable {
             switch hop.stage.kind {
             case .encapsulate:
                 inner = hop.before
-                found.append((hop, hop.packet, inner))
+                // The tunnel's packet may travel in another namespace than that of its device: its route says where.
+                found.append((index + 1 < leg.hops.count ? leg.hops[index + 1] : hop, hop.packet, inner))
             case .decapsulate: inner = nil
             case .deviceIn: found.append((hop, hop.before, inner))
             default: if index == 0 { found.append((hop, hop.before, inner)) }

@@ -79,7 +79,8 @@ struct LegBuilder {
                 devices = devices.dropFirst()
                 show(next)
             }
-        } else {
+        } else if !seesDevices || world.link(run.position, index: incoming)?.link.kind != .bridge {
+            // What a bridge shows to the chains, but not at its own device, goes from one port to another.
             showDevice(incoming, run.position, isIn: true, time: nil)
         }
     }
@@ -90,18 +91,49 @@ struct LegBuilder {
             run.packet.packet.transport == .udp && !run.packet.packet.tuple.isSameFlow(journey.first.packet)
             && run.packet.identity != journey.first.identity
         if isOuter, inner == nil {
-            let link = hops.last?.stage.name ?? "tunnel"
+            let device = passTunnel(isIn: false)
+            let link = device?.name ?? hops.last?.stage.name ?? "tunnel"
             let before = current
             inner = current
             current = run.packet.packet
-            add(run.position, Stage(.encapsulate, link), "into \(current.destinationText)", run.time, from: before)
+            add(
+                device?.position ?? lastPosition ?? run.position, Stage(.encapsulate, link),
+                "into \(current.destinationText)", run.time, from: before)
         } else if !isOuter, let passenger = inner {
-            let link = run.incoming.map { name($0, run.position) } ?? "tunnel"
+            let device = passTunnel(isIn: true)
+            let link = device?.name ?? run.incoming.map { name($0, run.position) } ?? "tunnel"
             let before = current
             (current, inner) = (passenger, nil)
             current.mark = run.base.mark
-            add(run.position, Stage(.decapsulate, link), "out of the tunnel", run.time, from: before)
+            add(
+                device?.position ?? run.position, Stage(.decapsulate, link), "out of the tunnel", run.time,
+                from: before)
         }
+    }
+
+    /// Shows what devices saw up to a tunnel's device, and says which that is; `nil` where none was seen.
+    ///
+    /// The device may be in a namespace whose chains see nothing of the packet. A packet comes out of it before it comes in by it.
+    private mutating func passTunnel(isIn: Bool) -> (position: Int, name: String)? {
+        func tunnel(_ sighting: Sighting) -> (position: Int, name: String)? {
+            let index: UInt32
+            switch sighting.event {
+            case .received(let link) where isIn: index = link
+            case .sent(let link) where !isIn: index = link
+            default: return nil
+            }
+            guard let position = world.position(ofOrigin: sighting.namespace, machine: machine),
+                let link = world.link(position, index: index), case .vxlan = link.link.kind
+            else { return nil }
+            return (position, link.link.name)
+        }
+        guard let index = devices.firstIndex(where: { tunnel($0) != nil }) else { return nil }
+        let found = tunnel(devices[index])
+        while let next = devices.first, isIn ? devices.startIndex < index : devices.startIndex <= index {
+            devices = devices.dropFirst()
+            show(next)
+        }
+        return found
     }
 
     /// The way out of a stack: what devices saw up to the one by which it left.

@@ -13,6 +13,13 @@ import Testing
 struct VirtualMachineSwarmTests {
     private static func draw(_ seen: Observation) -> String { ObservationRenderer().render(seen, number: 1, of: 1) }
 
+    /// Until the bridges know who is where: before that they flood, and copies are seen that lead nowhere.
+    private func settled(_ trace: () async throws -> TraceRun.Result) async throws -> TraceRun.Result {
+        var result = try await trace()
+        for _ in 0..<3 where !result.observations.allSatisfy(\.comparison.agrees) { result = try await trace() }
+        return result
+    }
+
     private func expect(_ result: TraceRun.Result, toReach tasks: Set<String>) {
         #expect(result.outcomes.allSatisfy { $0.text == "connected" }, "\(result.outcomes.map(\.text))")
         #expect(result.observations.count == result.outcomes.count)
@@ -28,7 +35,7 @@ struct VirtualMachineSwarmTests {
 
     @Test func `a published port leads to a task on each node, by the very hops that are predicted`() async throws {
         let swarm = try await RealSwarm.running()
-        let result = try await swarm.trace("web:8080", from: "client", at: "hosta", count: 2)
+        let result = try await settled { try await swarm.trace("web:8080", from: "client", at: "hosta", count: 2) }
 
         expect(result, toReach: ["web.1", "web.2"])
         let candidates = try #require(result.observations.first).predicted.candidates
@@ -42,7 +49,7 @@ struct VirtualMachineSwarmTests {
 
     @Test func `a task's question to another service goes by its own node's balancer`() async throws {
         let swarm = try await RealSwarm.running()
-        let result = try await swarm.trace("web", from: "task:api.1", at: nil, count: 2)
+        let result = try await settled { try await swarm.trace("web", from: "task:api.1", at: nil, count: 2) }
 
         expect(result, toReach: ["web.1", "web.2"])
     }
@@ -54,10 +61,12 @@ struct VirtualMachineSwarmTests {
             on: "hosta", "doctor", "--docker", "--input", files[0], "--input", files[1])
 
         #expect(together.status == 0, "\(together.output)\(together.errors)")
-        #expect(together.output.hasPrefix("hosta, hostb: healthy"), "\(together.output)")
+        #expect(together.output.hasPrefix("hosta, hostb: nothing wrong was found"), "\(together.output)")
         for node in RealSwarm.nodes {
             let alone = try swarm.causeway(on: node, "doctor", "--docker")
-            #expect(alone.status == 0 && alone.output.hasPrefix("\(node): healthy"), "\(alone.output)\(alone.errors)")
+            #expect(
+                alone.status == 0 && alone.output.hasPrefix("\(node): nothing wrong was found"),
+                "\(alone.output)\(alone.errors)")
         }
     }
 
