@@ -3,6 +3,7 @@ import CausewayKernel
 import CausewayLinux
 import CausewayModel
 import CausewayRuntime
+import Glibc
 import Logging
 import Synchronization
 

@@ -138,6 +138,9 @@ struct PlanKernelTests {
         if let mac = link.address, mac != old.address { text += "ip link set \(link.name) address \(mac)\n" }
         if let mtu = link.mtu, mtu != old.mtu { text += "ip link set \(link.name) mtu \(mtu)\n" }
         if link.alias != old.alias { text += "ip link set \(link.name) alias '\(link.alias ?? "")'\n" }
+        if link.master != old.master {
+            text += "ip link set \(link.name) \(link.master.map { "master \($0)" } ?? "nomaster")\n"
+        }
         if link.isUp != old.isUp { text += "ip link set \(link.name) \(link.isUp ? "up" : "down")\n" }
         return text
     }

@@ -88,7 +88,10 @@ extension Agent {
 extension KernelState {
     /// Of the parts that most namespaces have nothing of, those that this one has nothing of.
     fileprivate var partsWithoutAny: KernelParts {
-        (balancers.isEmpty ? .balancers : []).union(firewall.isEmpty ? .firewall : [])
+        var parts: KernelParts = []
+        if balancers.isEmpty { parts.insert(.balancers) }
+        if firewall.isEmpty { parts.insert(.firewall) }
+        return parts
     }
 }
 
