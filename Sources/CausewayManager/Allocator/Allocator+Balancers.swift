@@ -4,8 +4,8 @@ import CausewayStore
 extension Allocator {
     /// Gives each node the addresses of its balancers, and takes back those that it needs no more.
     ///
-    /// A node has one on each classic network of which it has a task, and one on a classic ingress network always. Where
-    /// something runs out, the words say so, and the next round tries again.
+    /// A node has one on each classic network of which it has a task, and one on a classic ingress network always.
+    /// Where something runs out, the words say so, and the next round tries again.
     package mutating func balancers(_ view: StoreSnapshot) -> (nodes: [Swarm.Node], notes: [String]) {
         let classic = view.networks.sorted.filter(\.spec.isClassic)
         let wanting = view.nodes.sorted.map { ($0, Self.wanted($0, classic, view)) }

@@ -174,7 +174,8 @@ private struct SandboxFacts {
                 "balancer \(name) \($0.address):\($0.port) \($0.method) \($0.weight)"
             }
         }
-        for name in ClassicSandbox.sysctls.keys.sorted() + ["net.ipv4.conf.docker_gwbridge.route_localnet"] {
+        // Of the other settings the recording has nothing.
+        for name in ["net.ipv4.ip_forward", "net.ipv4.vs.conntrack", "net.ipv4.conf.docker_gwbridge.route_localnet"] {
             // Where there is no balancer, Swarm and we leave them alone, and they are as the kernel has them.
             guard !services.isEmpty || name.contains("docker_gwbridge"), let value = sysctls[name] else { continue }
             lines.append("\(name) = \(value)")

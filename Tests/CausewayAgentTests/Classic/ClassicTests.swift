@@ -33,8 +33,9 @@ import Testing
 
     @Test func `the plan of each namespace is taken as a kernel takes it`() async throws {
         for (name, state) in desired.namespaces where name.hasPrefix("cw-1-") {
-            let kernel = FakeKernel()
-            for step in Plan(from: KernelState(), to: state).steps { try await kernel.take(step) }
+            let empty = KernelState(links: ["lo": Rtnl.Link(name: "lo", kind: .loopback)])
+            let kernel = FakeKernel(empty)
+            for step in Plan(from: empty, to: state).steps { try await kernel.take(step) }
 
             #expect(await kernel.state.normalised == state.normalised, "\(name)")
         }
@@ -56,6 +57,16 @@ import Testing
             destinations.map { "\($0.address) \($0.weight)" } == [
                 "10.0.0.5 0", "10.0.0.6 1", "10.0.0.7 1", "10.0.0.8 1",
             ])
+    }
+
+    @Test func `each balancer is set as 20.10 sets it`() {
+        for name in ["cw-ingress_sbox", "cw-lb_0wqu25uvv"] {
+            #expect(
+                desired.namespaces[name]?.sysctls == [
+                    "net.ipv4.ip_forward": "1", "net.ipv4.vs.conntrack": "1", "net.ipv4.vs.expire_nodest_conn": "1",
+                    "net.ipv4.vs.expire_quiescent_template": "1", "net.ipv4.vs.conn_reuse_mode": "0",
+                ])
+        }
     }
 
     @Test func `a service without a task leads nowhere`() throws {
