@@ -117,7 +117,8 @@ struct StepTaker {
     /// What is written at a link; one that others might have made is marked even when there is nothing to say.
     private func note(_ link: Rtnl.Link, isNew: Bool) -> String {
         let text = LinkAlias(link).description
-        return text.isEmpty && isNew && isHost && link.name == Rtnl.gatewayBridge ? "causeway link auto=address,mtu" : text
+        return text.isEmpty && isNew && isHost && link.name == Rtnl.gatewayBridge
+            ? "causeway link auto=address,mtu" : text
     }
 
     /// Deletes a tunnel of ours that somebody gave another name: it would keep its identifier and port from the new one.
@@ -139,7 +140,8 @@ struct StepTaker {
             message.attribute(IFLA.address) { $0.put(address.bytes) }
         }
         if link.master != old.master {
-            message.attribute(IFLA.controller, try link.master.map { name throws(NetlinkError) in try index(name) } ?? 0)
+            message.attribute(
+                IFLA.controller, try link.master.map { name throws(NetlinkError) in try index(name) } ?? 0)
         }
         if writesAlias || LinkAlias(link) != LinkAlias(old) {
             message.attribute(IFLA.alias) { $0.put(note(link, isNew: writesAlias).utf8) }

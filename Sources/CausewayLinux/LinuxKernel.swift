@@ -68,7 +68,9 @@ package struct LinuxKernel: Kernel {
     package func take(_ step: Plan.Step) async throws(KernelError) {
         let (memory, isSandbox) = (memory, scope == .sandbox)
         var taker = StepTaker(text: "\(step)", directory: directory, isHost: scope == .host)
-        if case .linkAdd(let link) = step, case .overlayVxlan = link.kind { taker.underlay = try await underlaySocket() }
+        if case .linkAdd(let link) = step, case .overlayVxlan = link.kind {
+            taker.underlay = try await underlaySocket()
+        }
         let (text, finished) = (taker.text, taker)
         try await namespace.performStep { () throws(KernelError) in
             if try NftStep(step: step, memory: memory).take() { return }

@@ -30,6 +30,15 @@ package struct Preflight: Hashable, Codable, Sendable {
     /// What keeps this host from being a node.
     package var obstacles: [Result] { results.filter { !$0.isPresent && $0.isEssential } }
 
+    /// What trials say that are needed by Swarm's own data path alone.
+    package static let classic = "networks with causeway.datapath=classic; those of 'direct' need none of it"
+
+    /// Why there can be no network with Swarm's own data path, and what to do; `nil` when nothing is missing.
+    package var missingForClassic: String? {
+        let missing = results.filter { !$0.isPresent && $0.disables == Self.classic }
+        return missing.isEmpty ? nil : missing.map(\.description).joined(separator: "\n")
+    }
+
     /// What is missing without being an obstacle.
     package var shortcomings: [Result] { results.filter { !$0.isPresent && !$0.isEssential } }
 }

@@ -10,9 +10,13 @@ struct RandomStates {
     /// Whether the kernel has dummy links; not all have.
     private let hasDummy: Bool
 
-    init(generator: SeededGenerator, hasDummy: Bool = true) {
+    /// Whether they have what Swarm's sandboxes have: bridges' ports, balancers and iptables.
+    private let hasSandboxes: Bool
+
+    init(generator: SeededGenerator, hasDummy: Bool = true, hasSandboxes: Bool = false) {
         self.generator = generator
         self.hasDummy = hasDummy
+        self.hasSandboxes = hasSandboxes
     }
 
     mutating func state() -> KernelState {
@@ -38,6 +42,7 @@ struct RandomStates {
             state.sysctls["net.ipv4.conf.\(name).rp_filter"] = generator.pick(["0", "1", "2"])
         }
         state.forwardAccepts = Set(IPFamily.allCases.filter { _ in generator.chance(50) })
+        if hasSandboxes { addSandbox(&state) }
         return state
     }
 

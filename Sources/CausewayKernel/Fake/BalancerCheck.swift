@@ -56,7 +56,8 @@ struct FirewallCheck {
         for rule in table.chains.flatMap(\.rules) {
             guard case .jump(let chain)? = rule.target, chain == IPTables.ingressChain else { continue }
             try check.require(
-                table.chains.contains { $0.name == chain }, .notFound, errno: 2, "no chain '\(chain)' for: \(rule.text)")
+                table.chains.contains { $0.name == chain }, .notFound, errno: 2, "no chain '\(chain)' for: \(rule.text)"
+            )
         }
     }
 }

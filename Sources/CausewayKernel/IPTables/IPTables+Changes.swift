@@ -75,7 +75,9 @@ extension IPTables.Table {
             changes.append(IPTables.Change(family: family, table: name, verb: verb, chain: chain, rule: rule))
         }
         let names = Swift.Set(chains.map(\.name) + old.chains.map(\.name)).sorted()
-        for chain in ownChains where !old.chains.contains(where: { $0.name == chain.name }) { add(.newChain, chain.name) }
+        for chain in ownChains where !old.chains.contains(where: { $0.name == chain.name }) {
+            add(.newChain, chain.name)
+        }
         for chain in names {
             let before = old.chains.first { $0.name == chain }?.rules.map(\.text) ?? []
             let after = chains.first { $0.name == chain }?.rules.map(\.text) ?? []

@@ -31,7 +31,8 @@ extension Plan.Step: CustomStringConvertible {
         case .forwardAcceptAdd(let family): "forward accept add \(family.rawValue)"
         case .forwardAcceptDelete(let family): "forward accept delete \(family.rawValue)"
         case .balancerAdd(let service):
-            (["ipvsadm -A \(service.options)"] + service.destinations.map { "ipvsadm -a \($0.options(of: service.key))" })
+            (["ipvsadm -A \(service.options)"]
+                + service.destinations.map { "ipvsadm -a \($0.options(of: service.key))" })
                 .joined(separator: "\n")
         case .balancerDelete(let key): "ipvsadm -D \(key.option)"
         case .destinationAdd(let key, let destination): "ipvsadm -a \(destination.options(of: key))"

@@ -40,8 +40,10 @@ package final class KernelMonitor: Sendable {
         let route = try NetlinkSocket(.route, groups: Self.routeGroups, hearsAll: true)
         let netfilter = try NetlinkSocket(.netfilter, groups: [UInt32(NFNLGRP_NFTABLES.rawValue)], hearsAll: true)
         guard let stop = Bell() else { throw NetlinkError(.call("eventfd"), errno: errno) }
-        let ours = try RouteSocket().links().filter { $0.name.hasPrefix(Rtnl.linkPrefix) || $0.name == Rtnl.gatewayBridge }
-            .map(\.index)
+        let ours = try RouteSocket().links().filter {
+            $0.name.hasPrefix(Rtnl.linkPrefix) || $0.name == Rtnl.gatewayBridge
+        }
+        .map(\.index)
         (changes, continuation) = AsyncStream.makeStream(of: Change.self)
         continuation.onTermination = { _ in stop.ring() }
         let beginning = MonitorLoop(route: route, netfilter: netfilter, stop: stop, ourLinks: Set(ours))

@@ -22,6 +22,19 @@ extension Preflight {
         }
     }
 
+    /// Tries only what Swarm's own data path needs; `nil` when nothing is missing.
+    package static func missingForClassic() async -> String? {
+        do throws(KernelError) {
+            return try await NetworkNamespace.host.performStep { () throws(KernelError) in
+                let failure = clinux_new_network_namespace()
+                guard failure == 0 else { throw KernelError("make a network namespace", errno: failure) }
+                return Preflight(Trial.classic.map { $0.result() }).missingForClassic
+            }
+        } catch {
+            return error.description
+        }
+    }
+
     private static let namespaces = "network namespaces"
 
     private static func present(_ name: String) -> Result {
@@ -69,5 +82,5 @@ struct Trial: Sendable {
     }
 
     /// In this order: later ones stand on the link that the first one makes.
-    static var all: [Trial] { links + tables + sockets }
+    static var all: [Trial] { links + tables + sockets + classic }
 }
