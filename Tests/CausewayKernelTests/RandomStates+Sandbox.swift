@@ -10,8 +10,8 @@ extension RandomStates {
         }
         if generator.chance(30) { state.balancers.append(service(.address(.tcp, ip("10.0.0.4"), port: 80))) }
         state.balancers = state.balancers.map(\.normalised).sorted { $0.key < $1.key }
-        state.firewall = IPTables.normalised(
-            ["mangle", "nat", "filter"].filter { _ in generator.chance(70) }.map(table))
+        for name in ["mangle", "nat", "filter"] where generator.chance(70) { state.firewall.append(table(name)) }
+        state.firewall = IPTables.normalised(state.firewall)
     }
 
     private mutating func addPorts(_ state: inout KernelState) {
