@@ -116,16 +116,7 @@ struct LegBuilder {
     /// The device may be in a namespace whose chains see nothing of the packet. A packet comes out of it before it comes in by it.
     private mutating func passTunnel(isIn: Bool) -> (position: Int, name: String)? {
         func tunnel(_ sighting: Sighting) -> (position: Int, name: String)? {
-            let index: UInt32
-            switch sighting.event {
-            case .received(let link) where isIn: index = link
-            case .sent(let link) where !isIn: index = link
-            default: return nil
-            }
-            guard let position = world.position(ofOrigin: sighting.namespace, machine: machine),
-                let link = world.link(position, index: index), case .vxlan = link.link.kind
-            else { return nil }
-            return (position, link.link.name)
+            world.tunnel(of: sighting, isIn: isIn, machine: machine)
         }
         guard let index = devices.firstIndex(where: { tunnel($0) != nil }) else { return nil }
         let found = tunnel(devices[index])
@@ -219,26 +210,14 @@ struct LegBuilder {
             hops[rewriter].owner = isDestination ? world.owner(of: seen.destination, at: run.position)?.name : nil
             return
         }
-        var stage = balancer(of: seen, hook, isDestination, run.position) ?? Stage(.conntrack, "conntrack")
+        var stage =
+            world.balancer(of: isDestination ? seen.destination : current.source, hook, isDestination, run.position)
+            ?? Stage(.conntrack, "conntrack")
         stage.hook = hook
         let before = current
         current = seen
         let text = isDestination ? "destination \(seen.destinationText)" : "source \(seen.sourceText)"
         add(run.position, stage, text, nil, from: before)
-    }
-
-    /// IPVS shows by what it does alone: another destination when the packet is sent on, another source on an answer.
-    private func balancer(of seen: Packet, _ hook: String?, _ isDestination: Bool, _ position: Int) -> Stage? {
-        guard hook == "output" && isDestination || ["forward", "postrouting"].contains(hook) && !isDestination else {
-            return nil
-        }
-        let real = isDestination ? seen.destination : current.source
-        let service = world[position].ipvs.first { $0.destinations.contains { $0.address == real } }
-        return service.map { service in
-            var stage = Stage(.balancer, isDestination ? "\(service.key)" : "answer")
-            stage.table = "IPVS"
-            return stage
-        }
     }
 
     private func base(of run: SeenRun) -> Nft.Chain.Base? {
