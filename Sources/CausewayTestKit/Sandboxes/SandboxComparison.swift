@@ -10,7 +10,7 @@ import CausewayModel
 package struct SandboxComparison: Sendable {
     /// One thing that only one of both has.
     package struct Difference: Hashable, Sendable, CustomStringConvertible {
-        /// `node1 ingress_sbox`
+        /// A node and what it is there: `node1 balancer of ingress`.
         package var place: String
         /// `iptables mangle PREROUTING`, `links`, ….
         package var section: String

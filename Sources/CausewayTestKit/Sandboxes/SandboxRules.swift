@@ -60,7 +60,7 @@ struct SandboxRules {
         }
     }
 
-    /// `0x104/0xffffffff`
+    /// Of `0x104/0xffffffff` the mark's name, and the mask.
     private func mark(_ word: Substring) -> String {
         let parts = word.split(separator: "/")
         guard let first = parts.first, let number = UInt32(first.dropFirst(2), radix: 16) else { return String(word) }

@@ -3,7 +3,7 @@ import CausewayModel
 
 /// What a cluster's sandboxes hold, in lines that have roles' names where the cluster chose.
 package struct SandboxShape: Hashable, Sendable {
-    /// `node1 ingress_sbox` → `links` → its lines: in the kernel's order where that matters, else sorted.
+    /// `node1 balancer of ingress` → `links` → its lines: in the kernel's order where that matters, else sorted.
     package private(set) var places: [String: [String: [String]]] = [:]
 
     package init(_ hosts: [Inventory], renaming: [String: String] = [:]) {
