@@ -29,10 +29,8 @@ struct VirtualMachineClassicTests {
             let inside = try await ClassicBed.ask("http://10.0.1.2:80", 2) { try await asker.shell($0) }
             #expect(inside.sorted() == ["web.1 10.0.1.3", "web.2 10.0.1.3"])
             // And out, with the host's address.
-            _ = try await client("nft 'add table ip seen; add chain ip seen in { type filter hook input priority 0; }'")
-            _ = try await client("nft add rule ip seen in icmp type echo-request ip saddr 192.168.77.11 counter")
-            try await asker.shell("ping -c 1 -W 5 192.168.77.100")
-            #expect(try await client("nft list table ip seen").contains("packets 1 "))
+            let away = try await ClassicBed.ask("http://192.168.77.100", 1) { try await asker.shell($0) }
+            #expect(away == ["client 192.168.77.11"])
 
             // One that drains gets nothing new, and the other is told nothing of it.
             try await bed.apply(ClassicCluster(draining: ["hostb"]))

@@ -57,8 +57,10 @@ struct ClassicNetwork {
         Rtnl.linkPrefix + (isIngress ? "ingress_sbox" : "lb_\(id.prefix(9))")
     }
 
-    /// By what a sandbox knows a service: the distance of its virtual address from the subnet's own, behind what Swarm
-    /// leaves free. So it is the same on every node, and needs no memory.
+    /// By what a sandbox knows a service.
+    ///
+    /// The distance of its virtual address from the subnet's own, behind what Swarm leaves free: the same on every node,
+    /// without a memory.
     func mark(of virtual: IPAddress) -> UInt32? {
         guard let own = virtual.v4, let base = subnet.address.v4, subnet.contains(virtual) else { return nil }
         return Self.firstMark + (own.rawValue - base.rawValue)
