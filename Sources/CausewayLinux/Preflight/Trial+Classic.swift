@@ -13,6 +13,7 @@ extension Trial {
                 let destination = IPVS.Destination(
                     address: .v4(IPv4Address(rawValue: 0x0a00_0005)), port: 0, method: .masquerade, weight: 1)
                 let service = IPVS.Service(key: .mark(256), scheduler: "rr", destinations: [destination])
+                try giveAddress()
                 _ = try BalancerStep(step: .balancerAdd(service)).take()
             },
             trial("connection tracking of what IPVS balances", remedy: "use a kernel with CONFIG_IP_VS_NFCT") {
@@ -32,6 +33,17 @@ extension Trial {
                 "redirection in iptables", module: "xt_REDIRECT", table: "nat", chain: "PREROUTING",
                 "-d 10.0.0.5/32 -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 80"),
         ]
+    }
+
+    /// IPVS refuses every destination where the namespace has no table of local addresses yet.
+    private static func giveAddress() throws(KernelError) {
+        let own = Rtnl.Address(link: "lo", address: CIDR(host: .v4(IPv4Address(rawValue: 0x0a00_0002))))
+        let text = "\(Plan.Step.addressAdd(own))"
+        do throws(NetlinkError) {
+            _ = try StepTaker(text: text).takeOverRoute(.addressAdd(own))
+        } catch {
+            throw error.kernelError(text)
+        }
     }
 
     private static func trial(
