@@ -37,7 +37,8 @@ enum Outside {
             defaultAddress: address,
             obstacles: { await preflight(runtime).obstacles.map(\.description) },
             portHolder: { await portHolder($0, $1, keeper) },
-            links: { LinkAddresses.all() }, evictionAfter: settings.evictionAfter)
+            links: { LinkAddresses.all() }, missingForClassic: { await Preflight.missingForClassic() },
+            evictionAfter: settings.evictionAfter)
     }
 
     /// What this host has of what a node needs; nothing of it is remembered, because a remedy may have been found.
