@@ -143,7 +143,7 @@ struct World: Sendable {
         if let host = hosts.first(where: { $0.position == position }) { return place(host.name, .host, name) }
         if let task = identity.task { return place(task, .task, name) }
         if let container = identity.container { return place(container, .container, name) }
-        if let part = engines.part(namespaceName: space.name) {
+        if let part = engines.part(namespaceName: space.bareName) {
             return place(part.title, part.kind, name)
         }
         return place(space.name, .other, name)

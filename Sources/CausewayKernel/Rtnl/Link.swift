@@ -168,3 +168,10 @@ extension Rtnl.Link.Kind {
         }
     }
 }
+
+extension NamespaceState {
+    /// The name without what tells ours apart: `lb_NETWORK` of `cw-lb_NETWORK`, and of a Docker Swarm's own.
+    package var bareName: String {
+        name.hasPrefix(Rtnl.linkPrefix) ? String(name.dropFirst(Rtnl.linkPrefix.count)) : name
+    }
+}

@@ -78,9 +78,9 @@ package struct Patient: Sendable {
     /// Whether Docker Swarm's namespaces are there.
     func isSwarm(_ host: Int) -> Bool { inner(of: host).contains { isSandbox($0) || isOverlay($0) } }
 
-    /// `ingress_sbox` and `lb_NETWORK`: a balancer's namespace of Docker Swarm's.
+    /// `ingress_sbox` and `lb_NETWORK`: a balancer's namespace, Docker Swarm's or ours of data path `classic`.
     func isSandbox(_ position: Int) -> Bool {
-        let name = world[position].name
+        let name = world[position].bareName
         return name.hasSuffix("ingress_sbox") || name.hasPrefix("lb_") || name.hasPrefix("lb-")
     }
 

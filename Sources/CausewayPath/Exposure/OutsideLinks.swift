@@ -27,6 +27,6 @@ extension World {
             return link.link.name.hasPrefix("veth") && link.peerIndex != nil
         }
         return peer.position == host || identity(peer.position).name != nil
-            || engines.part(namespaceName: self[peer.position].name) != nil
+            || engines.part(namespaceName: self[peer.position].bareName) != nil
     }
 }

@@ -56,23 +56,18 @@ package struct SandboxNames: Sendable {
         for (number, host) in hosts.enumerated() { readServices(number, host) }
     }
 
-    /// Ours have a prefix of their own before Swarm's.
-    static func bareName(_ space: NamespaceState) -> Substring {
-        space.name.hasPrefix(Rtnl.linkPrefix) ? space.name.dropFirst(Rtnl.linkPrefix.count) : space.name[...]
-    }
-
     private static func isBalancer(_ space: NamespaceState) -> Bool {
-        bareName(space) == "ingress_sbox" || bareName(space).hasPrefix("lb_")
+        space.bareName == "ingress_sbox" || space.bareName.hasPrefix("lb_")
     }
 
     /// The number of a tunnel's link.
     static func tunnel(_ kind: Rtnl.Link.Kind) -> UInt32? {
-        if case .vxlan(let id, _, _) = kind { id } else { nil }
+        kind.tunnel?.id
     }
 
     /// From where a tunnel's link sends, where that is said.
     static func local(_ kind: Rtnl.Link.Kind) -> IPAddress? {
-        if case .vxlan(_, let local, _) = kind { local } else { nil }
+        kind.tunnel?.local
     }
 
     private static func tunnels(_ space: NamespaceState) -> [UInt32] {
@@ -81,13 +76,13 @@ package struct SandboxNames: Sendable {
 
     /// `1-` and more: the number is how often the network was begun anew.
     private static func isOverlay(_ space: NamespaceState) -> Bool {
-        bareName(space).split(separator: "-", maxSplits: 1).first.map { UInt32($0) != nil } ?? false
+        space.bareName.split(separator: "-", maxSplits: 1).first.map { UInt32($0) != nil } ?? false
             && !tunnels(space).isEmpty
     }
 
     private mutating func readNetworks(_ hosts: [Inventory]) {
         let spaces = hosts.flatMap(\.namespaces)
-        let ingress = spaces.first { Self.bareName($0) == "ingress_sbox" }?.addresses ?? []
+        let ingress = spaces.first { $0.bareName == "ingress_sbox" }?.addresses ?? []
         var subnets: [UInt32: CIDR] = [:]
         for space in spaces where Self.isOverlay(space) {
             let bridges = Set(space.links.filter { $0.link.kind == .bridge }.map(\.link.name))

@@ -132,7 +132,7 @@ extension Patient {
 
     /// The network that a balancer's namespace is for.
     func network(ofBalancer box: Int) -> EngineState.Network? {
-        let name = world[box].name
+        let name = world[box].bareName
         let networks = engine(box)?.networks ?? []
         if name.hasSuffix("ingress_sbox") { return networks.first { $0.isIngress } }
         let id = name.dropFirst("lb_".count)
@@ -141,7 +141,7 @@ extension Patient {
 
     /// The network of an overlay's own namespace, `1-` and the beginning of its identifier.
     func network(ofOverlay position: Int) -> EngineState.Network? {
-        let parts = world[position].name.split(separator: "-", maxSplits: 1)
+        let parts = world[position].bareName.split(separator: "-", maxSplits: 1)
         guard parts.count == 2, !world.isHost(position) else { return nil }
         return engine(position)?.networks.first { $0.driver == "overlay" && $0.id.hasPrefix(parts[1]) }
     }
