@@ -67,6 +67,22 @@ import Testing
         #expect(trace.isCertain)
     }
 
+    /// As on a node of ours, whose engine knows nothing of its networks.
+    @Test func `without an engine the balancers say where a name and a published port lead`() throws {
+        let swarm = try RecordedSwarm()
+        var inventories = try swarm.inventories()
+        let told = Directory(World(InventoryJoin(inventories), home: 0))
+        for index in inventories.indices { inventories[index].engine = nil }
+
+        let found = Directory(World(InventoryJoin(inventories), home: 0))
+
+        let address = try #require(found.virtualIP(of: "web", .ip))
+        #expect(address == told.virtualIP(of: "web", .ip))
+        let trace = try RecordedSwarm.ask(inventories, "web:8080", from: "client", at: "hosta")
+        #expect(trace.candidates.count == 4)
+        #expect(trace.outward.verdict.outcome == .delivered)
+    }
+
     @Test func `every replica is one branch in four, and sees the entry node's address`() throws {
         let inventories = try RecordedSwarm().inventories()
         for (host, entry) in [("hosta", "10.0.0.2"), ("hostb", "10.0.0.3")] {

@@ -4,7 +4,7 @@ import CausewayModel
 /// What a host's services are reachable by, as far as its inventory shows it.
 ///
 /// Published ports and virtual IPs are read from Causeway's own maps in the kernel, ports of single containers from
-/// Docker's DNAT rules, those of a Docker Swarm from what its engines say; whose they are follows from the addresses to
+/// Docker's DNAT rules, those of a Swarm from its balancers and from what its engines say; whose they are follows from the addresses to
 /// which they lead.
 struct Directory: Sendable {
     struct PublishedPort: Hashable, Sendable {
@@ -44,6 +44,7 @@ struct Directory: Sendable {
         for table in world[world.home].iptables where table.name == "nat" {
             for rule in table.chains.flatMap(\.rules) { read(rule) }
         }
+        readBalancers()
         readEngines()
         published.sort { ($0.port, $0.transport.rawValue) < ($1.port, $1.transport.rawValue) }
         virtualIPs.sort { $0.address < $1.address }
@@ -128,12 +129,12 @@ struct Directory: Sendable {
         }
     }
 
-    private mutating func add(_ transport: Packet.Transport, _ port: UInt16, _ target: Endpoint) {
+    mutating func add(_ transport: Packet.Transport, _ port: UInt16, _ target: Endpoint) {
         let at = position(of: transport, port)
         if !published[at].targets.contains(target) { published[at].targets.append(target) }
     }
 
-    private mutating func addVirtualIP(_ address: IPAddress, _ target: IPAddress) {
+    mutating func addVirtualIP(_ address: IPAddress, _ target: IPAddress) {
         let at = position(of: address)
         if !virtualIPs[at].targets.contains(target) { virtualIPs[at].targets.append(target) }
     }
