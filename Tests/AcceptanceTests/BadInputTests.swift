@@ -97,6 +97,25 @@ extension Acceptance.OnCluster {
             }
         }
 
+        @Test func `a classic network is refused where the kernel has no IPVS, and by that name`() async throws {
+            let before = try await everything()
+
+            let said = try await docker.attempt(
+                "network", "create", "--driver", "overlay", "--opt", "causeway.datapath=classic", "bi-classic")
+
+            // The trial has had the module loaded, if there is one.
+            guard !FileManager.default.fileExists(atPath: "/proc/net/ip_vs") else {
+                #expect(said.succeeded, "\(said.err)")
+                _ = try await docker("network", "rm", "bi-classic")
+                return
+            }
+            #expect(said.status != 0)
+            for words in ["network bi-classic", "this kernel has no IPVS", "data path direct needs none of it"] {
+                #expect(said.err.contains(words), "\(said.err)")
+            }
+            #expect(try await everything() == before)
+        }
+
         @Test func `a subnet that overlaps one of ours or a route of the host is refused`() async throws {
             try await withNetwork("bi-first", "--subnet", "10.99.0.0/16") {
                 let ours = try await docker.attempt(

@@ -81,6 +81,10 @@ import Testing
         let trace = try RecordedSwarm.ask(inventories, "web:8080", from: "client", at: "hosta")
         #expect(trace.candidates.count == 4)
         #expect(trace.outward.verdict.outcome == .delivered)
+        // By its name from inside it is asked on its own port, not on the published one.
+        let inside = try RecordedSwarm.ask(inventories, "web", from: "api.1", at: "hosta")
+        #expect(inside.outward.hops.first?.before.destination == address)
+        #expect(inside.outward.hops.first?.before.destinationPort == 80)
     }
 
     @Test func `every replica is one branch in four, and sees the entry node's address`() throws {

@@ -1,28 +1,29 @@
 import CausewayKernel
 import CausewayModel
 
-/// What IPVS balances by mark, read from the rules that set the marks: a Swarm's shape, whoever built it.
+/// Whose the marks are by which IPVS balances, and so the addresses and ports whose packets get them: a Swarm's shape,
+/// whoever built it.
 ///
-/// An engine that is asked knows more; a node of ours has none that knows of its networks of data path `classic`.
+/// A service is known by any of its tasks here. An engine that is asked knows more; a node of ours has none that knows of its networks of data path `classic`.
 extension Directory {
     mutating func readBalancers() {
         for position in world.inventory.namespaces.indices where world.host(of: position) == world.home {
             let space = world[position]
-            let targets = Dictionary(
-                space.ipvs.compactMap { service in
-                    if case .mark(let mark) = service.key { (mark, service.destinations.map(\.address)) } else { nil }
-                }
-            ) { first, _ in first }
-            guard !targets.isEmpty else { continue }
+            var names: [UInt32: String] = [:]
+            for balanced in space.ipvs {
+                guard case .mark(let mark) = balanced.key else { continue }
+                names[mark] = balanced.destinations.compactMap { service(of: $0.address) }.first
+            }
+            guard !names.isEmpty else { continue }
             // On the network of published ports no name leads to a virtual address.
             let isIngress = space.bareName == "ingress_sbox"
             for table in space.iptables where table.name == "mangle" {
                 for rule in table.chains.flatMap(\.rules) {
-                    guard case .setMark(let mark, _)? = rule.target, let targets = targets[mark] else { continue }
+                    guard case .setMark(let mark, _)? = rule.target, let name = names[mark] else { continue }
                     if let address = rule.onlyDestination, !isIngress {
-                        for target in targets { addVirtualIP(address, target) }
+                        assign(address, to: name)
                     } else if let (transport, port) = rule.onlyPort, isIngress {
-                        for target in targets { add(transport, port, Endpoint(address: target, port: nil)) }
+                        assign(transport, port, to: name)
                     }
                 }
             }

@@ -129,12 +129,12 @@ struct Directory: Sendable {
         }
     }
 
-    mutating func add(_ transport: Packet.Transport, _ port: UInt16, _ target: Endpoint) {
+    private mutating func add(_ transport: Packet.Transport, _ port: UInt16, _ target: Endpoint) {
         let at = position(of: transport, port)
         if !published[at].targets.contains(target) { published[at].targets.append(target) }
     }
 
-    mutating func addVirtualIP(_ address: IPAddress, _ target: IPAddress) {
+    private mutating func addVirtualIP(_ address: IPAddress, _ target: IPAddress) {
         let at = position(of: address)
         if !virtualIPs[at].targets.contains(target) { virtualIPs[at].targets.append(target) }
     }
@@ -158,6 +158,16 @@ struct Directory: Sendable {
         published.filter { port in
             port.service == service || port.targets.contains { self.service(of: $0.address) == service }
         }
+    }
+
+    /// The port of a service's own tasks behind a published one; `nil` where only a balancer's is known.
+    func taskPort(of service: String, behind port: PublishedPort) -> UInt16? {
+        let own = port.targets.first { self.service(of: $0.address) == service }
+        // Nobody here has the address of a task of another node; a balancer's somebody has.
+        let elsewhere = port.targets.first { target in
+            !world.inventory.namespaces.indices.contains { world.holds($0, target.address) }
+        }
+        return (own ?? elsewhere)?.port
     }
 
     /// Ports that lead to a container by its own name, Docker's `-p`.
@@ -198,7 +208,7 @@ struct Directory: Sendable {
         return owner.flatMap { world.position(ofInode: $0.namespaceInode) }
     }
 
-    private func service(of address: IPAddress) -> String? { world.owner(of: address, at: world.home)?.service }
+    func service(of address: IPAddress) -> String? { world.owner(of: address, at: world.home)?.service }
 
     /// The namespace's own address that others reach it by.
     func address(of at: Int, _ family: IPFamily) -> IPAddress? {

@@ -218,7 +218,10 @@ private struct Resolver {
             let vip = directory.virtualIP(of: text, question.family, from: at)
         {
             let port =
-                port ?? directory.targetPort(of: text) ?? ports.first?.targets.first?.port ?? listeningPort(of: text)
+                port ?? directory.targetPort(of: text) ?? ports.lazy.compactMap {
+                    directory.taskPort(of: text, behind: $0)
+                }.first
+                ?? listeningPort(of: text)
             return Found(vip, port, question.transport ?? .tcp)
         }
         if case .namespace(let at) = origin, !world.isHost(at), let found = tasks(of: text, origin) { return found }
