@@ -6,6 +6,7 @@
 # Everything that is ours by its name, one thing on each line; nothing after `swarm leave`.
 left_in_kernel() {
     local tool family
+    left_of_gateway_bridge
     ip netns list 2>/dev/null | awk '$1 ~ /^cw-/ { print "namespace", $1 }'
     ip -json link 2>/dev/null | jq -r '.[] | select(.ifname | startswith("cw-")) | "link \(.ifname)"'
     nft -j list tables 2>/dev/null |
@@ -20,12 +21,24 @@ left_in_kernel() {
     done
     for tool in iptables ip6tables; do
         command -v "$tool" >/dev/null || continue
-        "$tool" -w -S 2>/dev/null | sed -n "s/^-A \(.*--comment causeway .*\)/$tool \1/p"
+        "$tool" -w -S 2>/dev/null | sed -n "s/^-A \(.*--comment causeway .*\)/$tool -D \1/p"
     done
     nft -j list table inet firewalld 2>/dev/null |
         jq -r '.nftables[].rule | values | select((.comment // "") | test("^causeway ip6?$"))
             | "firewalld \(.chain) \(.handle)"'
     [ ! -s "$state/sysctls.json" ] || jq -r 'to_entries[] | select(.value != null) | "sysctl \(.key)=\(.value)"' "$state/sysctls.json"
+}
+
+# The bridge of networks of data path classic, if we made it, with all rules that name it or lead to published ports: the engine has
+# no swarm that could have made any.
+left_of_gateway_bridge() {
+    local table
+    ip -json link show docker_gwbridge 2>/dev/null | jq -e '(.[0].ifalias // "") | startswith("causeway link")' >/dev/null || return 0
+    for table in nat filter; do
+        iptables -w -t "$table" -S | sed -nE "/DOCKER-INGRESS|docker_gwbridge/s/^-A (.*)/iptables -t $table -D \\1/p"
+        iptables -w -t "$table" -S | sed -nE "s/^-N (DOCKER-INGRESS)$/iptables -t $table -X \\1/p"
+    done
+    echo "link docker_gwbridge"
 }
 
 remove_from_kernel() {
@@ -48,7 +61,7 @@ remove_one() {
         # A link that went took its routes with it.
         route) ip "${words[0]}" route delete "${words[@]:1}" protocol 213 2>/dev/null || true ;;
         rule) ip "${words[0]}" rule delete "${words[@]:1}" protocol 213 ;;
-        iptables | ip6tables) "$kind" -w -D "${words[@]}" ;;
+        iptables | ip6tables) "$kind" -w "${words[@]}" ;;
         firewalld) nft delete rule inet firewalld "${words[0]}" handle "${words[1]}" ;;
         sysctl) sysctl -qw "$2" ;;
     esac

@@ -95,6 +95,12 @@ extension Acceptance {
                 wait_for "the entry" 10 sh -c 'nft list table inet firewalld | grep -q causeway'
 
                 systemctl stop causewayd
+                # What networks of data path classic have on the host, beside a rule of somebody's.
+                ip link add docker_gwbridge alias 'causeway link auto=address' type bridge
+                for table in nat filter; do iptables -t $table -N DOCKER-INGRESS; iptables -t $table -A DOCKER-INGRESS -j RETURN; done
+                iptables -t nat -I PREROUTING -m addrtype --dst-type LOCAL -j DOCKER-INGRESS
+                iptables -t filter -I FORWARD -o docker_gwbridge -j ACCEPT
+                iptables -t filter -I FORWARD -s 192.0.2.77 -j DROP
                 rm /usr/local/bin/causewayd
                 ! scripts/uninstall </dev/null >/run/own/said 2>&1
                 grep -q 'causewayd.service was changed since it was installed' /run/own/said
@@ -105,6 +111,10 @@ extension Acceptance {
                 ! nft list table inet causeway 2>/dev/null
                 nft list table inet firewalld >/run/own/firewalld
                 ! grep -q causeway /run/own/firewalld
+                iptables-save >/run/own/rules
+                ! grep -E 'DOCKER-INGRESS|gwbridge' /run/own/rules
+                grep -q 192.0.2.77 /run/own/rules
+                ! ip link show docker_gwbridge 2>/dev/null
                 [ ! -e /var/lib/causeway ]
                 [ ! -e /etc/systemd/system/causewayd.service ]
                 echo as it should be
