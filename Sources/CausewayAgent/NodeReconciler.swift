@@ -5,7 +5,8 @@ import Logging
 /// Brings a whole node to its desired state, namespace by namespace.
 ///
 /// The order is what makes a task complete before its first instruction: namespaces, then the host's links (which put
-/// the tasks' ends into their namespaces), then the inside of each, those first whose links have their ends in others; what is not wanted any more goes last.
+/// the tasks' ends into their namespaces), then the inside of each, those first whose links have their ends in others;
+/// what is not wanted any more goes last.
 package struct NodeReconciler: Sendable {
     /// What one round changed and what it could not.
     package struct Report: Sendable {
