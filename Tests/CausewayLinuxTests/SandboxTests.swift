@@ -45,7 +45,7 @@ struct `Sandboxes` {
         try await KernelContract.reaches(desired, in: kernel)
 
         let shown = try await overlay.run("ip", "-d", "link", "show", "vxlan0")
-        for word in ["link-netnsid", "proxy", "nolearning", "l2miss", "l3miss", "local 192.0.2.1", "master br0"] {
+        for word in ["link-netns", "proxy", "nolearning", "l2miss", "l3miss", "local 192.0.2.1", "master br0"] {
             #expect(shown.contains(word), "no '\(word)' in \(shown)")
         }
         // The socket is where the outer packets travel.
