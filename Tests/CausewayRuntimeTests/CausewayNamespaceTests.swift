@@ -5,11 +5,11 @@ import Testing
 
 @testable import CausewayRuntime
 
-private let socket = "/var/run/docker.sock"
+private let socket = EngineOfTests.socket
 
 /// Whether this machine's Docker Engine knows the OCI runtime `causeway`, and we may make namespaces.
 private func canJoinNamespaces() async -> Bool {
-    guard FileManager.default.fileExists(atPath: socket), getuid() == 0 else { return false }
+    guard EngineOfTests.isThere, getuid() == 0 else { return false }
     let engine = EngineClient(socketPath: socket)
     let problems = await DockerRuntime(engine: engine, nodeHostname: "alpha").preflight()
     await engine.shutdown()

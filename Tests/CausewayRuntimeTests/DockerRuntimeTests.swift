@@ -7,11 +7,12 @@ import Testing
 
 @testable import CausewayRuntime
 
-private let socket = "/var/run/docker.sock"
-private let hasEngine = FileManager.default.fileExists(atPath: socket)
+private let socket = EngineOfTests.socket
 
 /// Against the Docker Engine of this machine, with its own default runtime: real containers, without a network.
-@Suite(.serialized, .timeLimit(.minutes(1)), .enabled(if: hasEngine, "no Docker Engine at /var/run/docker.sock"))
+@Suite(
+    .serialized, .timeLimit(.minutes(1)),
+    .enabled(if: EngineOfTests.isThere, "uses Docker Engine: set CAUSEWAY_NETNS=1"))
 struct DockerRuntimeTests {
     /// Lends a runtime with a directory of its own; removes the containers of `body`'s task whatever happens.
     func withRuntime(
