@@ -67,12 +67,13 @@ package struct NodeReconciler: Sendable {
                 await reconcile(.host, part, of: desired, &report)
             }
             if parts == .all { await reconcile(.host, parts, of: desired, &report) }
-            for name in report.namespacesOfNewLinks { looks[.task(name)] = .all }
+            for name in report.namespacesOfNewLinks(since: 0) { looks[.task(name)] = .all }
         }
         for name in desired.namesInOrder {
             guard let parts = looks[.task(name)], report.error(of: .task(name)) == nil else { continue }
+            let before = report.changes.count
             await reconcile(.task(name), parts, of: desired, &report)
-            for name in report.namespacesOfNewLinks { looks[.task(name)] = .all }
+            for name in report.namespacesOfNewLinks(since: before) { looks[.task(name)] = .all }
         }
     }
 
@@ -236,8 +237,8 @@ package struct NodeReconciler: Sendable {
 
 extension NodeReconciler.Report {
     /// The namespaces into which links were put: all that is on them has to be made there.
-    fileprivate var namespacesOfNewLinks: [String] {
-        changes.flatMap(\.plan.steps).compactMap { step in
+    fileprivate func namespacesOfNewLinks(since first: Int) -> [String] {
+        changes[first...].flatMap(\.plan.steps).compactMap { step in
             if case .linkAdd(let link) = step, case .veth(_, let name) = link.kind { name } else { nil }
         }
     }

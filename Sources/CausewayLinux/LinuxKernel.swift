@@ -66,31 +66,29 @@ package struct LinuxKernel: Kernel {
     }
 
     package func take(_ step: Plan.Step) async throws(KernelError) {
-        let (memory, isSandbox) = (memory, scope == .sandbox)
-        var taker = StepTaker(text: "\(step)", directory: directory, isHost: scope == .host)
-        if case .linkAdd(let link) = step, case .overlayVxlan = link.kind {
-            taker.underlay = try await underlaySocket()
-        }
-        let (text, finished) = (taker.text, taker)
+        let (memory, directory, scope) = (memory, directory, scope)
+        let socket = try await underlaySocket(for: step)
         try await namespace.performStep { () throws(KernelError) in
             if try NftStep(step: step, memory: memory).take() { return }
             if try BalancerStep(step: step).take() { return }
+            let text = "\(step)"
             if case .firewallChange(let table, let old) = step {
-                return try Firewall(isSandbox: isSandbox).change(table, from: old, step: text)
+                return try Firewall(isSandbox: scope == .sandbox).change(table, from: old, step: text)
             }
+            let taker = StepTaker(text: text, directory: directory, isHost: scope == .host, underlay: socket)
             do throws(NetlinkError) {
-                if try finished.takeOverRoute(step), step.kind != .link {
-                    return
-                }
+                if try taker.takeOverRoute(step), step.kind != .link { return }
             } catch {
                 throw error.kernelError(text, advice: step.advice(error.errno))
             }
-            try finished.takeOtherwise(step)
+            try taker.takeOtherwise(step)
         }
     }
 
-    private func underlaySocket() async throws(KernelError) -> NetlinkSocket {
-        try await underlay.performStep { () throws(KernelError) in
+    /// Absent for every step that has nothing to do with the underlay.
+    private func underlaySocket(for step: Plan.Step) async throws(KernelError) -> NetlinkSocket? {
+        guard case .linkAdd(let link) = step, case .overlayVxlan = link.kind else { return nil }
+        return try await underlay.performStep { () throws(KernelError) in
             do throws(NetlinkError) { return try NetlinkSocket(.route) } catch {
                 throw error.kernelError("ask the namespace of the underlay")
             }

@@ -138,10 +138,13 @@ package actor SwarmManager {
     /// Something that is not in the store has changed.
     func wake() { bell.ring() }
 
+    /// Of the manager's time requests have at least four fifths, and no change waits longer than this for its look.
+    private static let (restForEachLook, longestRest) = (Int64(4), Nanoseconds.milliseconds(50))
+
     /// Leaves most of the time to requests: many changes at once are looked at together, and one by itself at once.
     private func breathe(after look: Nanoseconds) async {
         guard look > .zero else { return }
-        await environment.sleep(min(Nanoseconds(look.rawValue * 4), Nanoseconds(50_000_000)))
+        await environment.sleep(min(Nanoseconds(look.rawValue * Self.restForEachLook), Self.longestRest))
     }
 
     private func rest(until next: Timestamp?) async {

@@ -36,7 +36,8 @@ package struct Preflight: Hashable, Codable, Sendable {
     /// Why there can be no network with Swarm's own data path, and what to do; `nil` when nothing is missing.
     package var missingForClassic: String? {
         let missing = results.filter { !$0.isPresent && $0.disables == Self.classic }
-        return missing.isEmpty ? nil : missing.map(\.description).joined(separator: "\n")
+        return missing.isEmpty
+            ? nil : missing.map { "\($0.name): \($0.missing ?? ""); \($0.remedy)" }.joined(separator: "\n")
     }
 
     /// What is missing without being an obstacle.

@@ -12,11 +12,11 @@ import Testing
 ///
 ///     client c0 10.1.1.2 ── 10.1.1.1 r0  router  r1 10.2.1.1 ── 10.2.1.2 s1  server 10.9.9.9
 ///                                                r2 10.2.2.1 ── 10.2.2.2 s2
-final class Bed: Sendable {
+final class Bed: NamespaceBed {
     static let names = ["client", "router", "server"]
 
     let folder: String
-    private let spaces: [String: NetworkNamespace]
+    let spaces: [String: NetworkNamespace]
 
     init() async throws {
         folder = "/run/causeway-trace-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
@@ -70,18 +70,6 @@ final class Bed: Sendable {
             ip link set lo up; sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
             sysctl -qw net.ipv4.conf.\(other).rp_filter=0; ip link set \(other) up
             """)
-    }
-
-    func space(_ name: String) -> NetworkNamespace { spaces[name] ?? .host }
-
-    /// Runs a script of sh(1) in a namespace; throws with its complaints when it fails.
-    @discardableResult
-    func shell(_ name: String, _ script: String) async throws -> String {
-        let output = try await space(name).perform { try Command(["sh", "-ec", script]).run() }
-        guard output.status == 0 else {
-            throw TestNamespace.CommandFailed(description: "in \(name): \(script): \(output.errors)")
-        }
-        return output.output
     }
 
     /// Replaces all rules of a namespace.

@@ -58,14 +58,14 @@ struct NetworkBody: Decodable, Sendable {
         for option in refusedOptions where given.options?[option] != nil {
             throw APIError(501, "Options[\(option)] (--opt \(option)) is not supported by Causeway yet; leave it out")
         }
-        if let path = given.options?[Swarm.NetworkSpec.dataPathOption], !["direct", "classic"].contains(path) {
+        var spec = Swarm.NetworkSpec(name: name)
+        spec.labels = given.labels ?? [:]
+        spec.options = given.options ?? [:]
+        if let path = spec.unknownDataPath {
             throw APIError(
                 400,
                 "invalid data path '\(path)' (--opt \(Swarm.NetworkSpec.dataPathOption)): use direct or classic")
         }
-        var spec = Swarm.NetworkSpec(name: name)
-        spec.labels = given.labels ?? [:]
-        spec.options = given.options ?? [:]
         spec.isInternal = given.isInternal ?? false
         spec.isAttachable = given.isAttachable ?? false
         spec.isIngress = given.isIngress ?? false

@@ -36,7 +36,7 @@ final class RenderedObjects: Sendable {
 
 /// A JSON array, written member by member.
 struct JSONArray {
-    private(set) var bytes = ByteBuffer(integer: UInt8(ascii: "["))
+    private var bytes = ByteBuffer(integer: UInt8(ascii: "["))
     private var isEmpty = true
 
     /// `member`: one more of the object's, as `"NAME":VALUE`; an object of ours is never empty.

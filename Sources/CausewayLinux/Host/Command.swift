@@ -55,19 +55,16 @@ package struct Command: Sendable {
             errors: String(decoding: caught.errors, as: UTF8.self))
     }
 
-    /// A file without a name that holds what the program is to read.
+    /// A file in memory that holds what the program is to read; a pipe would have to be filled while it runs.
     private func inputFile(_ step: String) throws(KernelError) -> Int32? {
         guard let input else { return nil }
-        var path = Array("/tmp/causeway.XXXXXX".utf8CString)
-        let file = mkstemp(&path)
-        guard file >= 0 else { throw KernelError(step, errno: errno, detail: "no file for its input in /tmp") }
-        _ = fcntl(file, F_SETFD, FD_CLOEXEC)
-        unlink(path)
+        let file = clinux_memory_file("input")
+        guard file >= 0 else { throw KernelError(step, errno: errno, detail: "no file in memory for its input") }
         let bytes = Array(input.utf8)
         guard write(file, bytes, bytes.count) == bytes.count, lseek(file, 0, SEEK_SET) == 0 else {
             let failure = errno
             close(file)
-            throw KernelError(step, errno: failure, detail: "its input does not fit into /tmp")
+            throw KernelError(step, errno: failure, detail: "no memory for its input")
         }
         return file
     }

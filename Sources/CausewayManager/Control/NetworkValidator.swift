@@ -63,7 +63,7 @@ package struct NetworkValidator: Sendable {
                 throw SwarmError(.invalid, "invalid network config: an ingress network cannot be internal")
             }
         }
-        if let path = spec.options[Swarm.NetworkSpec.dataPathOption], !["direct", "classic"].contains(path) {
+        if let path = spec.unknownDataPath {
             throw SwarmError(
                 .invalid,
                 "invalid network config: data path '\(path)' (--opt \(Swarm.NetworkSpec.dataPathOption)) is not known: "

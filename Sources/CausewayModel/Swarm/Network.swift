@@ -65,6 +65,13 @@ extension Swarm {
         /// The option that chooses a network's data path: `direct`, or `classic`.
         package static let dataPathOption = "causeway.datapath"
 
+        package static let dataPaths = ["direct", "classic"]
+
+        /// The data path that it asks for, if there is none of that name.
+        package var unknownDataPath: String? {
+            options[Self.dataPathOption].flatMap { Self.dataPaths.contains($0) ? nil : $0 }
+        }
+
         /// Whether it is built as Docker Swarm 20.10 builds it: with a bridge, a tunnel and IPVS of its own.
         package var isClassic: Bool { options[Self.dataPathOption] == "classic" }
 

@@ -109,6 +109,7 @@ package struct Nanoseconds: Hashable, Comparable, Sendable, Codable {
     package init(_ rawValue: Int64) { self.rawValue = rawValue }
 
     package static func seconds(_ count: Int64) -> Nanoseconds { Nanoseconds(count * 1_000_000_000) }
+    package static func milliseconds(_ count: Int64) -> Nanoseconds { Nanoseconds(count * 1_000_000) }
 
     package static let zero = Nanoseconds(0)
 

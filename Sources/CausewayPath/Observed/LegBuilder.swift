@@ -113,7 +113,8 @@ struct LegBuilder {
 
     /// Shows what devices saw up to a tunnel's device, and says which that is; `nil` where none was seen.
     ///
-    /// The device may be in a namespace whose chains see nothing of the packet. A packet comes out of it before it comes in by it.
+    /// The device may be in a namespace whose chains see nothing of the packet. A packet comes out of it before it comes
+    /// in by it.
     private mutating func passTunnel(isIn: Bool) -> (position: Int, name: String)? {
         func tunnel(_ sighting: Sighting) -> (position: Int, name: String)? {
             world.tunnel(of: sighting, isIn: isIn, machine: machine)

@@ -4,7 +4,8 @@ import CausewayModel
 /// Whose the marks are by which IPVS balances, and so the addresses and ports whose packets get them: a Swarm's shape,
 /// whoever built it.
 ///
-/// A service is known by any of its tasks here. An engine that is asked knows more; a node of ours has none that knows of its networks of data path `classic`.
+/// A service is known by any of its tasks here. An engine that is asked knows more; a node of ours has none that knows of
+/// its networks of data path `classic`.
 extension Directory {
     mutating func readBalancers() {
         for position in world.inventory.namespaces.indices where world.host(of: position) == world.home {

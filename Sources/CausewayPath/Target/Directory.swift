@@ -4,8 +4,8 @@ import CausewayModel
 /// What a host's services are reachable by, as far as its inventory shows it.
 ///
 /// Published ports and virtual IPs are read from Causeway's own maps in the kernel, ports of single containers from
-/// Docker's DNAT rules, those of a Swarm from its balancers and from what its engines say; whose they are follows from the addresses to
-/// which they lead.
+/// Docker's DNAT rules, those of a Swarm from its balancers and from what its engines say; whose they are follows from the
+/// addresses to which they lead.
 struct Directory: Sendable {
     struct PublishedPort: Hashable, Sendable {
         var transport: Packet.Transport
@@ -160,11 +160,13 @@ struct Directory: Sendable {
         }
     }
 
-    /// The port of a service's own tasks behind a published one; `nil` where only a balancer's is known.
-    func taskPort(of service: String, behind port: PublishedPort) -> UInt16? {
-        let own = port.targets.first { self.service(of: $0.address) == service }
-        // Nobody here has the address of a task of another node; a balancer's somebody has.
-        let elsewhere = port.targets.first { target in
+    /// The port of a service's own tasks behind published ones; `nil` where only a balancer's is known.
+    ///
+    /// Nobody here has the address of a task of another node; a balancer's somebody has.
+    func taskPort(of service: String, behind ports: [PublishedPort]) -> UInt16? {
+        let targets = ports.lazy.flatMap(\.targets)
+        let own = targets.first { self.service(of: $0.address) == service }
+        let elsewhere = targets.first { target in
             !world.inventory.namespaces.indices.contains { world.holds($0, target.address) }
         }
         return (own ?? elsewhere)?.port

@@ -218,9 +218,7 @@ private struct Resolver {
             let vip = directory.virtualIP(of: text, question.family, from: at)
         {
             let port =
-                port ?? directory.targetPort(of: text) ?? ports.lazy.compactMap {
-                    directory.taskPort(of: text, behind: $0)
-                }.first
+                port ?? directory.targetPort(of: text) ?? directory.taskPort(of: text, behind: ports)
                 ?? listeningPort(of: text)
             return Found(vip, port, question.transport ?? .tcp)
         }

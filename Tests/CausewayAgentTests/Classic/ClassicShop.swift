@@ -7,6 +7,7 @@ import Foundation
 /// The cluster of the recorded Docker Swarm (`Tests/CausewayPathTests/Fixtures/docker-swarm-20.10`), as a manager of
 /// ours would assign it to its first node.
 enum ClassicShop {
+    // The recording knows networks by the beginnings of their identifiers; the rest is filled.
     static let ingressID = "4zh0gkbibaxxxxxxxxxxxxxxx"
     static let backendID = "0wqu25uvvfxxxxxxxxxxxxxxx"
     static let nodes = ["hosta": "192.168.77.11", "hostb": "192.168.77.12"]

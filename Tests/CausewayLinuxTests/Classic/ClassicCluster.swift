@@ -2,6 +2,7 @@ import CausewayModel
 
 /// Two hosts with two classic networks, and what each is assigned.
 struct ClassicCluster {
+    // As long as identifiers are; namespaces are called by their beginnings.
     static let ingress = "4zh0gkbibaxxxxxxxxxxxxxxx"
     static let backend = "0wqu25uvvfxxxxxxxxxxxxxxx"
     static let hosts = ["hosta": "192.168.77.11", "hostb": "192.168.77.12"]

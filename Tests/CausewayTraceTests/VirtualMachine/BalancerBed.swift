@@ -15,12 +15,12 @@ import Testing
 ///     asker 10.0.0.20, web1 10.0.0.5, web2 10.0.0.6 ── br0 in 1-ingress ──┘
 ///
 /// Port 8080 is published, and leads to port 80 of web1 and of web2. 10.0.0.4 is the service's address.
-final class BalancerBed: Sendable {
+final class BalancerBed: NamespaceBed {
     static let names = ["client", "node", "ingress_sbox", "1-ingress", "asker", "web1", "web2"]
     static let mark = 260
 
     let folder: String
-    private let spaces: [String: NetworkNamespace]
+    let spaces: [String: NetworkNamespace]
 
     /// Made once: programs start slowly where nothing is accelerated.
     private static let made = Task { try await BalancerBed() }
@@ -49,18 +49,6 @@ final class BalancerBed: Sendable {
         try await makeTasks()
         try await makeNode()
         try await makeSandbox()
-    }
-
-    func space(_ name: String) -> NetworkNamespace { spaces[name] ?? .host }
-
-    /// Runs a script of sh(1) in a namespace; throws with its complaints when it fails.
-    @discardableResult
-    func shell(_ name: String, _ script: String) async throws -> String {
-        let output = try await space(name).perform { try Command(["sh", "-ec", script]).run() }
-        guard output.status == 0 else {
-            throw TestNamespace.CommandFailed(description: "in \(name): \(script): \(output.errors)")
-        }
-        return output.output
     }
 
     // MARK: what the engine makes

@@ -69,11 +69,16 @@ struct ClassicEnd: Hashable {
 }
 
 extension IPTables.Table {
-    /// A table of built-in and own chains with these rules; chains without one are left out, but for own ones.
-    static func classic(_ name: String, _ chains: KeyValuePairs<String, [String]>) -> IPTables.Table {
-        IPTables.Table(
+    /// A table with these rules in built-in chains; `ingress`: those of the chain of published ports, if it has one.
+    static func classic(
+        _ name: String, _ chains: KeyValuePairs<String, [String]>, ingress: [String]? = nil
+    ) -> IPTables.Table {
+        func chain(_ name: String, _ rules: [String]) -> IPTables.Chain {
+            IPTables.Chain(name: name, rules: rules.map { IPTables.Rule($0) })
+        }
+        return IPTables.Table(
             family: .ip, name: name,
-            chains: chains.map { IPTables.Chain(name: $0, rules: $1.map { IPTables.Rule($0) }) })
+            chains: chains.map(chain) + (ingress.map { [chain(IPTables.ingressChain, $0)] } ?? []))
     }
 }
 

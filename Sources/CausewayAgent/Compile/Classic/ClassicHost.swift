@@ -14,7 +14,8 @@ struct ClassicHost {
 
     func state() -> KernelState {
         var state = KernelState()
-        state.links[Rtnl.gatewayBridge] = Rtnl.Link(name: Rtnl.gatewayBridge, kind: .bridge, mtu: facts.mtu)
+        // Nothing is set of it that would have to be noted at it: one of somebody else's has to stay his.
+        state.links[Rtnl.gatewayBridge] = Rtnl.Link(name: Rtnl.gatewayBridge, kind: .bridge)
         state.addresses.insert(Rtnl.Address(link: Rtnl.gatewayBridge, address: bridge.address))
         if let ingress {
             insert("\(Rtnl.linkPrefix)gingress", peer: "eth1", in: ingress.namespace, "published ports", &state)
@@ -41,28 +42,25 @@ struct ClassicHost {
 
     func firewall() -> [IPTables.Table] {
         let (name, chain) = (Rtnl.gatewayBridge, IPTables.ingressChain)
-        let toMesh = ingress == nil ? [] : ["-m addrtype --dst-type LOCAL -j \(chain)"]
-        let fromHost = ingress == nil ? [] : ["-o \(name) -m addrtype --src-type LOCAL -j MASQUERADE"]
+        func withMesh(_ rules: String...) -> [String] { ingress == nil ? [] : rules }
+        let toMesh = withMesh("-m addrtype --dst-type LOCAL -j \(chain)")
+        let leaving =
+            withMesh("-o \(name) -m addrtype --src-type LOCAL -j MASQUERADE") + [
+                "-s \(bridge.address.network) ! -o \(name) -j MASQUERADE"
+            ]
         let forward =
-            (ingress == nil ? [] : ["-j \(chain)"]) + [
+            withMesh("-j \(chain)") + [
                 "-o \(name) -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
                 // In the place of Docker's isolation of bridges, which does not know this one.
                 "-i \(name) -o docker0 -j DROP", "-i docker0 -o \(name) -j DROP",
                 "-i \(name) ! -o \(name) -j ACCEPT", "-i \(name) -o \(name) -j DROP",
             ]
-        var nat: KeyValuePairs<String, [String]> = [
-            "POSTROUTING": fromHost + ["-s \(bridge.address.network) ! -o \(name) -j MASQUERADE"]
-        ]
-        var filter: KeyValuePairs<String, [String]> = ["FORWARD": forward]
-        if ingress != nil {
-            nat = [
-                "PREROUTING": toMesh, "OUTPUT": toMesh,
-                "POSTROUTING": fromHost + ["-s \(bridge.address.network) ! -o \(name) -j MASQUERADE"],
-                chain: translations + ["-j RETURN"],
-            ]
-            filter = ["FORWARD": forward, chain: acceptances + ["-j RETURN"]]
-        }
-        return [.classic("nat", nat), .classic("filter", filter)].settled
+        return [
+            .classic(
+                "nat", ["PREROUTING": toMesh, "OUTPUT": toMesh, "POSTROUTING": leaving],
+                ingress: ingress == nil ? nil : translations + ["-j RETURN"]),
+            .classic("filter", ["FORWARD": forward], ingress: ingress == nil ? nil : acceptances + ["-j RETURN"]),
+        ].settled
     }
 
     /// Of each published port to the sandbox, and of each host-mode port to its task here.
