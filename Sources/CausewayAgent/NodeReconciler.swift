@@ -24,6 +24,8 @@ package struct NodeReconciler: Sendable {
 
     let node: any Node
     let logger: Logger
+    /// What was desired before, where that is known: by it alone some of what is there is known to be ours.
+    private var former: DesiredNode?
 
     package init(node: any Node, logger: Logger) {
         self.node = node
@@ -85,17 +87,23 @@ package struct NodeReconciler: Sendable {
         // Dictionaries that share their storage are equal at once.
         let isSame = old.namespaces == new.namespaces
         let added = isSame ? [] : new.namespaces.keys.filter { old.namespaces[$0] == nil }
-        if !added.isEmpty || new.host.sysctls != old.host.sysctls { return await reconcile(to: new) }
+        if !added.isEmpty || new.host.sysctls != old.host.sysctls { return await after(old).reconcile(to: new) }
         await advance(.host, Plan(from: old.host, to: new.host), of: new, &report)
         for name in isSame ? [] : new.namesInOrder {
             guard let state = new.namespaces[name], old.namespaces[name] != state else { continue }
             await advance(.task(name), Plan(from: old.namespaces[name] ?? KernelState(), to: state), of: new, &report)
         }
-        if !report.isConverged { return await reconcile(to: new) }
+        if !report.isConverged { return await after(old).reconcile(to: new) }
         if !isSame, old.namespaces.keys.contains(where: { new.namespaces[$0] == nil }) {
             await deleteNamespaces(new, &report)
         }
         return report
+    }
+
+    private func after(_ old: DesiredNode) -> NodeReconciler {
+        var reconciler = self
+        reconciler.former = old
+        return reconciler
     }
 
     /// What would be changed now, for each namespace that differs.
@@ -122,7 +130,7 @@ package struct NodeReconciler: Sendable {
     ) async {
         guard let state = desired[place] else { return }
         do throws(KernelError) {
-            let reconciler = Reconciler(kernel: try await node.kernel(place, for: state))
+            let reconciler = Reconciler(kernel: try await node.kernel(place, for: state.claiming(former?[place])))
             let outcome = await reconciler.reconcile(to: state, parts)
             guard case .refused(let error, let step?, let taken) = outcome,
                 try await untangle(place, step, error, desired, &report)
@@ -241,5 +249,15 @@ extension NodeReconciler.Report {
         changes[first...].flatMap(\.plan.steps).compactMap { step in
             if case .linkAdd(let link) = step, case .veth(_, let name) = link.kind { name } else { nil }
         }
+    }
+}
+
+extension KernelState {
+    /// The state with iptables named that an earlier one wanted: beside others' rules nothing else says that they are ours.
+    fileprivate func claiming(_ former: KernelState?) -> KernelState {
+        guard firewall.isEmpty, let former else { return self }
+        var state = self
+        state.firewall = former.firewall
+        return state
     }
 }

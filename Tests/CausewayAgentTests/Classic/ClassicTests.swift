@@ -1,5 +1,6 @@
 import CausewayKernel
 import CausewayModel
+import Logging
 import Testing
 
 @testable import CausewayAgent
@@ -222,6 +223,21 @@ import Testing
         #expect(after.host.rules("nat", "DOCKER-INGRESS").isEmpty)
         #expect(after.host.rules("nat", "POSTROUTING") == ["-s 172.18.0.0/16 ! -o docker_gwbridge -j MASQUERADE"])
         #expect(after.host.sysctls["net.ipv4.conf.docker_gwbridge.route_localnet"] == nil)
+    }
+
+    /// The bridge may be somebody else's and stay: then nothing there says any more whose the rules for it are.
+    @Test func `with the last classic network the host's rules go, whoever made the bridge`() async throws {
+        let (node, none) = (FakeNode(), DesiredNode())
+        let reconciler = NodeReconciler(node: node, logger: Logger(label: "test"))
+        let some = AssignmentCompiler().compile(assignment(), facts: NodeFacts())
+        let made = await reconciler.reconcile(to: some)
+        #expect(made.errors.isEmpty, "\(made.errors.map(\.error))")
+        #expect(try await !node.host.observe().firewall.isEmpty)
+
+        let report = await reconciler.advance(from: some, to: none)
+
+        #expect(report.errors.isEmpty)
+        #expect(try await node.host.observe().firewall.isEmpty)
     }
 
     @Test func `an internal network has no way out and needs no bridge`() throws {

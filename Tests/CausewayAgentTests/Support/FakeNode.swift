@@ -16,8 +16,12 @@ actor FakeNode: Node {
     func createNamespace(_ name: String) async throws(KernelError) {
         let kernel = FakeKernel(
             KernelState(links: ["lo": Rtnl.Link(name: "lo", kind: .loopback, isUp: false)]))
-        kernels[name] = kernel
         await host.connect(name, to: kernel)
+        for (other, known) in kernels {
+            await known.connect(name, to: kernel)
+            await kernel.connect(other, to: known)
+        }
+        kernels[name] = kernel
     }
 
     func deleteNamespace(_ name: String) async throws(KernelError) { kernels[name] = nil }
@@ -28,7 +32,7 @@ actor FakeNode: Node {
         _ namespace: NamespaceReference, for desired: KernelState
     ) async throws(KernelError) -> any Kernel {
         switch namespace {
-        case .host: return host
+        case .host: return ClaimedKernel(kernel: host, hasFirewall: !desired.firewall.isEmpty)
         case .task(let name):
             guard let kernel = kernels[name] else {
                 throw KernelError(step: "enter \(name)", reason: .noNamespace)
@@ -102,4 +106,18 @@ actor FakeSource: AssignmentSource {
     func waitApplied(_ revision: UInt64) async throws {
         for _ in 0..<2_000 where !applied.contains(revision) { try await Task.sleep(for: .milliseconds(2)) }
     }
+}
+
+/// The host's, where iptables are looked at only if the desired state has any: else they are others'.
+private struct ClaimedKernel: Kernel {
+    let kernel: FakeKernel
+    let hasFirewall: Bool
+
+    func observe() async throws(KernelError) -> KernelState {
+        var state = try await kernel.observe()
+        if !hasFirewall { state.firewall = [] }
+        return state
+    }
+
+    func take(_ step: Plan.Step) async throws(KernelError) { try await kernel.take(step) }
 }
