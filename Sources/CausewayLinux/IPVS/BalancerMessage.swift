@@ -11,10 +11,15 @@ enum IPVSNumber {
     static let newDestination: UInt8 = 5
     static let setDestination: UInt8 = 6
     static let deleteDestination: UInt8 = 7
+    static let setConfiguration: UInt8 = 12
 
     /// `IPVS_CMD_ATTR_SERVICE`, `IPVS_CMD_ATTR_DEST`.
     static let service: UInt16 = 1
     static let destination: UInt16 = 2
+    /// `IPVS_CMD_ATTR_TIMEOUT_TCP`, `IPVS_CMD_ATTR_TIMEOUT_TCP_FIN`, `IPVS_CMD_ATTR_TIMEOUT_UDP`.
+    static let timeoutTCP: UInt16 = 4
+    static let timeoutFIN: UInt16 = 5
+    static let timeoutUDP: UInt16 = 6
 
     /// `IP_VS_SVC_F_PERSISTENT`, `IP_VS_SVC_F_ONEPACKET`.
     static let persistent: UInt32 = 1

@@ -16,9 +16,12 @@ struct LabCommand: AsyncParsableCommand {
               causeway lab exec n1 -- docker service create --name web --replicas 4 -p 8080:80 causeway-demo
               causeway lab exec client -- curl http://n2:8080
               causeway lab status --format json
+              causeway lab up --nodes 2 --compare
               causeway lab down
             """,
-        subcommands: [LabUpCommand.self, LabExecCommand.self, LabStatusCommand.self, LabDownCommand.self])
+        subcommands: [
+            LabUpCommand.self, LabExecCommand.self, LabStatusCommand.self, LabCompareCommand.self, LabDownCommand.self,
+        ])
 }
 
 /// Which lab is meant.

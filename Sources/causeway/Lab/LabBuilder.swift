@@ -24,12 +24,13 @@ struct LabBuilder {
         return own.map { URL(fileURLWithPath: $0).deletingLastPathComponent().path } ?? "/usr/local/bin"
     }
 
-    mutating func build(joins: Bool) async throws {
+    /// Makes what the record names, its swarms included.
+    mutating func build() async throws {
         try LabDocker(record.engineSocket).checkEngine(ociPath: "\(programs)/causeway-oci")
         try folder.write(record)
         try await makeNetwork()
         try await startDaemons()
-        if joins { try await join() }
+        for swarm in record.swarms ?? [] { try await join(swarm) }
     }
 
     // MARK: the network
@@ -133,14 +134,15 @@ struct LabBuilder {
 
     // MARK: the swarm
 
-    private func join() async throws {
-        guard let first = record.topology.nodes.first else { return }
+    private func join(_ swarm: LabSwarm) async throws {
+        let members = record.topology.nodes.filter { swarm.nodes.contains($0.name) }
+        guard let first = members.first else { return }
         let manager = LabDocker(folder.node(first.name).socket)
         try manager("swarm", "init", "--advertise-addr", "\(first.v4)")
         say("\(first.name): a swarm, and its manager")
         let token = try manager("swarm", "join-token", "--quiet", "worker")
         // A few at a time: each waits for its first assignment.
-        let others = Array(record.topology.nodes.dropFirst())
+        let others = Array(members.dropFirst())
         let width = 4
         for start in stride(from: 0, to: others.count, by: width) {
             let some = others[start..<min(start + width, others.count)]

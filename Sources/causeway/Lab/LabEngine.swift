@@ -10,14 +10,16 @@ struct LabDocker {
     @discardableResult
     func callAsFunction(_ words: String...) throws(Failure) -> String { try run(words) }
 
+    /// `input` is what it reads: an answer to a question that it asks.
     @discardableResult
-    func run(_ words: [String]) throws(Failure) -> String {
+    func run(_ words: [String], input: String? = nil) throws(Failure) -> String {
         let shown = "docker \(words.joined(separator: " "))"
         let output: Command.Output
         do {
             // It looks for its configuration in the home folder; nothing there is wanted.
             output = try Command(
-                ["docker", "--host", "unix://\(socket)"] + words, environment: ["DOCKER_CONFIG": "/nonexistent"]
+                ["docker", "--host", "unix://\(socket)"] + words, environment: ["DOCKER_CONFIG": "/nonexistent"],
+                input: input
             ).run()
         } catch {
             throw Failure(what: "cannot run '\(shown)'", cause: "\(error)", remedy: "")

@@ -10,6 +10,9 @@ struct LabFolder {
     var recordPath: String { "\(path)/lab.json" }
     /// Mounted on /etc/hosts for what `lab exec` runs.
     var hostsPath: String { "\(path)/hosts" }
+    /// What `lab compare` leaves.
+    var picturePath: String { "\(path)/compare.svg" }
+    var loadScriptPath: String { "\(path)/load.lua" }
 
     func node(_ name: String) -> Node { Node(path: "\(path)/\(name)") }
 
@@ -55,10 +58,10 @@ struct LabFolder {
     /// The control socket of the usual lab's manager, if the lab has a node of that name.
     static func usualManager(ofNode name: String) throws(Failure) -> String? {
         let folder = LabFolder(path: usual)
-        guard let nodes = try folder.record()?.topology.nodes, nodes.contains(where: { $0.name == name }) else {
+        guard let record = try folder.record(), record.topology.nodes.contains(where: { $0.name == name }) else {
             return nil
         }
-        let sockets = nodes.map { folder.node($0.name).controlSocket }
+        let sockets = record.fellows(of: name).map { folder.node($0).controlSocket }
         return sockets.first { (try? ControlClient(socketPath: $0).status().role) == "manager" }
     }
 
@@ -88,4 +91,11 @@ struct LabRecord: Codable {
     var placesDirectory: String
     /// The daemons that were started, by node.
     var daemons: [String: LabProcess] = [:]
+    /// Its swarms: one, or two beside each other; absent in records of earlier releases.
+    var swarms: [LabSwarm]?
+
+    /// The nodes that can be the manager of a node's swarm.
+    func fellows(of name: String) -> [String] {
+        swarms?.first { $0.nodes.contains(name) }?.nodes ?? topology.nodes.map(\.name)
+    }
 }

@@ -55,6 +55,10 @@ final class LabRemover {
                 ]
                 ids.formUnion(try docker.run(words).split(separator: "\n").map(String.init))
             }
+            let servers = [
+                "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=\(HostServer.label)=\(folder.path)",
+            ]
+            ids.formUnion(try docker.run(servers).split(separator: "\n").map(String.init))
             let present = Set(
                 try docker("ps", "--all", "--quiet", "--no-trunc").split(separator: "\n").map(String.init))
             let gone = ids.intersection(present).sorted()

@@ -38,8 +38,10 @@ struct LabReport: Encodable {
             uniqueKeysWithValues: record.topology.nodes.map { host in
                 (host.name, try? ControlClient(socketPath: folder.node(host.name).controlSocket).status())
             })
-        let manager = record.topology.nodes.first { statuses[$0.name]??.role == "manager" }
-        let members = manager.map { LabReport.members(folder.node($0.name).socket) } ?? [:]
+        let managers = record.topology.nodes.filter { statuses[$0.name]??.role == "manager" }
+        let members = managers.reduce(into: [:]) { members, manager in
+            members.merge(LabReport.members(folder.node(manager.name).socket)) { first, _ in first }
+        }
         nodes = record.topology.nodes.map { host in
             let place = folder.node(host.name)
             let status = statuses[host.name] ?? nil

@@ -42,6 +42,23 @@ extension Acceptance.OnLab {
             #expect(try await Self.state() == before)
         }
 
+        @Test func `both data paths are not compared where one cannot be built, and nothing is made`() async throws {
+            let before = try await Self.state()
+            let up = try await Command(
+                [
+                    Machine.executable("causeway"), "lab", "up", "--nodes", "2", "--compare", "--engine-socket",
+                    Cluster.engineSocket, "--image", "no-such-image",
+                ]
+            ).attempt()
+            #expect(up.status == 1)
+            #expect(try await Self.state() == before)
+            // The trial has had the module loaded, if there is one; then something else is missing.
+            guard !FileManager.default.fileExists(atPath: "/proc/net/ip_vs") else { return }
+            for words in ["cannot build the data path 'classic'", "this kernel has no IPVS", "scripts/vm"] {
+                #expect(up.err.contains(words), "\(up.all)")
+            }
+        }
+
         @Test func `commands run on a node have its daemon, its links and everybody's names`() async throws {
             try await Lab.with(nodes: 2) { _ in
                 let name = try await Lab.causeway(["exec", "n2", "--", "docker", "info", "--format", "{{.Name}}"])

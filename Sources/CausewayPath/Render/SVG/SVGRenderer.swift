@@ -6,6 +6,32 @@ package struct SVGRenderer: Sendable {
     package init() {}
 
     package func render(_ trace: Trace) -> String {
+        let picture = draw(trace)
+        return document(
+            picture.canvas.elements, picture.width, picture.height, title: "\(trace.outward.packet.header)",
+            hasTunnel: trace.counts.tunnels > 0)
+    }
+
+    /// Several ways below each other, each under its name: to be compared.
+    package func render(_ named: [(name: String, trace: Trace)], title: String) -> String {
+        var elements: [String] = []
+        var (width, y) = (0.0, 0.0)
+        for (name, trace) in named {
+            let picture = draw(trace)
+            var heading = SVGCanvas()
+            heading.text(name, 30, y + 38, "panel")
+            elements += heading.elements
+            elements.append("<g transform=\"translate(0 \(SVGCanvas.number(y + 40)))\">")
+            elements += picture.canvas.elements
+            elements.append("</g>")
+            y += 40 + picture.height
+            width = max(width, picture.width)
+        }
+        return document(
+            elements, width, y, title: title, hasTunnel: named.contains { $0.trace.counts.tunnels > 0 })
+    }
+
+    private func draw(_ trace: Trace) -> (canvas: SVGCanvas, width: Double, height: Double) {
         let diagram = Diagram(trace)
         var canvas = SVGCanvas()
         var y = header(trace, &canvas)
@@ -29,8 +55,7 @@ package struct SVGRenderer: Sendable {
         }
         y = DiagramLegend(diagram, trace, width: width).draw(&canvas, top: y + 24)
         canvas.text("This packet meets \(trace.counts).", 30, y + 24, "count")
-        return document(
-            canvas, width, y + 44, title: "\(trace.outward.packet.header)", hasTunnel: trace.counts.tunnels > 0)
+        return (canvas, width, y + 44)
     }
 
     private func header(_ trace: Trace, _ canvas: inout SVGCanvas) -> Double {
@@ -54,9 +79,9 @@ package struct SVGRenderer: Sendable {
         return y + 6
     }
 
-    private func document(_ canvas: SVGCanvas, _ width: Double, _ height: Double, title: String, hasTunnel: Bool)
-        -> String
-    {
+    private func document(
+        _ elements: [String], _ width: Double, _ height: Double, title: String, hasTunnel: Bool
+    ) -> String {
         let (wide, high) = (SVGCanvas.number(width), SVGCanvas.number(height))
         return """
             <svg xmlns="http://www.w3.org/2000/svg" width="\(wide)" height="\(high)" viewBox="0 0 \(wide) \(high)" role="img">
@@ -65,7 +90,7 @@ package struct SVGRenderer: Sendable {
             \(SVGStyle.sheet)\(hasTunnel ? "\n" + SVGStyle.tunnel : "")
             </style>
             <rect width="\(wide)" height="\(high)" class="paper"/>
-            \(canvas.elements.joined(separator: "\n"))
+            \(elements.joined(separator: "\n"))
             </svg>
 
             """

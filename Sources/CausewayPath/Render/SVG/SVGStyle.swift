@@ -8,7 +8,7 @@ enum SVGStyle {
     static let sheet = """
         text{font-family:"DejaVu Sans",Verdana,"Segoe UI",Helvetica,Arial,sans-serif;font-size:12px;fill:#1f2933}
         .mono{font-family:"DejaVu Sans Mono",Menlo,Consolas,"Liberation Mono",monospace;font-size:11px}
-        .small{font-size:10px;fill:#52606d}.title{font-size:17px;font-weight:bold}.bold{font-weight:bold}
+        .small{font-size:10px;fill:#52606d}.title{font-size:17px;font-weight:bold}.panel{font-size:22px;font-weight:bold}.bold{font-weight:bold}
         .heading{font-size:13px;font-weight:bold}.count{font-size:12px;fill:#52606d}
         .address{font-family:"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:12px;font-weight:bold}
         .plain{fill:#e4e7eb}.paper{fill:#ffffff}.space{fill:#e4e7eb;stroke:#9aa5b1;stroke-width:1.5}
