@@ -79,6 +79,27 @@ import Testing
         #expect(picture.contains("prefers-color-scheme:dark"))
     }
 
+    @Test func `several ways are drawn below each other, each under its name`() throws {
+        let both = Array(try traces().prefix(2))
+        let alone = try both.map { try Self.height(SVGRenderer().render($0)) }
+        let picture = SVGRenderer().render([("the one", both[0]), ("the other", both[1])], title: "both ways")
+
+        let heading = 40.0
+        #expect(try Self.height(picture) == alone[0] + alone[1] + 2 * heading)
+        let second = SVGCanvas.number(alone[0] + 2 * heading)
+        let (one, other) = (
+            try #require(picture.range(of: ">the one<")), try #require(picture.range(of: ">the other<"))
+        )
+        #expect(one.lowerBound < other.lowerBound)
+        #expect(picture[other.upperBound...].contains("translate(0 \(second))"))
+        #expect(picture.contains("<title>both ways</title>"))
+    }
+
+    private static func height(_ picture: String) throws -> Double {
+        let match = try #require(picture.firstMatch(of: /height="([0-9.]+)" viewBox/))
+        return try #require(Double(match.output.1))
+    }
+
     @Test func `no two texts of the picture overlap`() throws {
         for (index, trace) in try traces().enumerated() {
             let boxes = Self.texts(SVGRenderer().render(trace))

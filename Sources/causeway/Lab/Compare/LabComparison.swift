@@ -17,6 +17,9 @@ struct LabComparison {
         var port: UInt16
     }
 
+    /// In a virtual machine without acceleration a container takes its time.
+    private static let patience: Duration = .seconds(300)
+
     let folder: LabFolder
     let record: LabRecord
     let options: CompareOptions
@@ -86,6 +89,7 @@ struct LabComparison {
                 made + ["--name", Self.rolling.name, "--publish", "\(Self.rolling.port):80", "--replicas", "4"]
                     + ["--update-delay", "0s", "--update-monitor", "1s", options.image])
         }
+        try await waitForTasks(swarm)
         for node in swarm.nodes {
             for service in [Self.web, Self.rolling] { try await waitForAnswer(of: service, at: node) }
         }
@@ -103,9 +107,28 @@ struct LabComparison {
             "network", "create", "--driver", "overlay", "--ingress", "--opt", "causeway.datapath=classic", "ingress")
     }
 
+    /// What is asked for runs: `1/1`, `4/4`.
+    private func waitForTasks(_ swarm: LabSwarm) async throws {
+        let deadline = ContinuousClock.now + Self.patience
+        while true {
+            let counts = try manager(swarm)("service", "ls", "--format", "{{.Replicas}}").split(separator: "\n")
+                .map { $0.prefix { $0 != " " }.split(separator: "/") }
+            if counts.allSatisfy({ $0.count == 2 && $0[0] == $0[1] }) { return }
+            guard ContinuousClock.now < deadline else {
+                throw Failure(
+                    what: "the tasks of \(swarm.dataPath.rawValue) do not run",
+                    cause: "of its services run \(counts.map { $0.joined(separator: "/") }.joined(separator: ", "))",
+                    remedy:
+                        "causeway lab exec \(swarm.nodes[0]) -- docker service ps \(Self.web.name) \(Self.rolling.name)"
+                )
+            }
+            try await Task.sleep(for: .seconds(1))
+        }
+    }
+
     private func waitForAnswer(of service: Published, at node: String) async throws {
         let address = try address(node)
-        let deadline = ContinuousClock.now + .seconds(180)
+        let deadline = ContinuousClock.now + Self.patience
         while true {
             let outcome = try await client.perform {
                 try LabSocket(address, service.port).exchange(milliseconds: 1000)
