@@ -76,7 +76,8 @@ package struct ServiceEndpoint: Sendable, Identifiable {
         package var ports: [Swarm.PortConfig]
         /// Names that stand for the service on a network, beside its own, by network identifier.
         ///
-        /// Has an entry, empty if need be, for each network that the service is attached to.
+        /// Has an entry, empty if need be, for each network that the service is attached to, and none for one that only
+        /// tasks of it are still on.
         package var aliases: [Swarm.ID: [String]]
         /// Where its published ports are offered; a port without an entry is offered everywhere, to everybody.
         package var scopes: [TransportPort: PortScope]

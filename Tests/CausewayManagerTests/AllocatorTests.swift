@@ -202,6 +202,30 @@ import Testing
         try await world.manager.removeNetwork(one.id)
     }
 
+    @Test func `keeps the virtual IP on a network that a service leaves until its last task there has ended`()
+        async throws
+    {
+        let world = try await World.started()
+        let one = try await world.manager.createNetwork(network("one"))
+        let two = try await world.manager.createNetwork(network("two"))
+        let service = try await world.manager.createService(spec("web", image: "slowstop", networks: ["one"]))
+        try await world.settle()
+        let before = try world.current(service).endpoint.virtualIPs
+
+        try await world.update(service) { $0.taskTemplate.networks = [.init(target: "two")] }
+        try await world.run(2)
+
+        let during = try world.current(service).endpoint.virtualIPs
+        #expect(during.map(\.networkID) == [one.id, two.id])
+        #expect(during.first == before.first)
+        // Only what it is still attached to is named.
+        #expect(world.assignment?.services.first { $0.id == service.id }?.aliases == [two.id: []])
+
+        try await world.run(30)
+        #expect(try world.current(service).endpoint.virtualIPs.map(\.networkID) == [two.id])
+        #expect(AddressLedger.doubles(in: world.view) == [])
+    }
+
     @Test func `finds double holders`() async throws {
         let world = try await World.started()
         let service = try await world.manager.createService(spec("web", replicas: 2))

@@ -7,7 +7,8 @@ import CausewayModel
 struct NameCompiler: Sendable {
     /// What tasks that share a table have in common.
     private struct Group: Hashable {
-        /// By name, ingress left out: the first decides what a bare name means; `name.network` says which.
+        /// By name, ingress left out: the first decides what a bare name means, of those where the service is served best;
+        /// `name.network` says which.
         var networks: [Swarm.ID]
         var upstreams: [IPAddress]
     }
@@ -100,17 +101,20 @@ struct NameCompiler: Sendable {
             table.names.merge(zone.names) { first, _ in first }
             table.reverse.merge(zone.reverse) { first, _ in first }
         }
+        for name in Set(zones.dropFirst().flatMap(\.names.keys)) { table.names[name] = entry(name, zones) }
         for zone in zones {
             for (name, entry) in zone.names { table.names[name + zone.suffix] = entry }
         }
         return table
     }
 
-    /// A name with its network, or the first network's.
+    /// A name with its network, or that of the network where it is served best; the first of those.
     private static func entry(_ name: String, _ zones: [NameZone]) -> NameTable.Entry? {
         for zone in zones where name.hasSuffix(zone.suffix) {
             if let entry = zone.names[String(name.dropLast(zone.suffix.count))] { return entry }
         }
-        return zones.first { $0.names[name] != nil }?.names[name]
+        let known = zones.filter { $0.names[name] != nil }
+        let best = known.lazy.map { $0.standing(of: name) }.max()
+        return known.first { $0.standing(of: name) == best }?.names[name]
     }
 }

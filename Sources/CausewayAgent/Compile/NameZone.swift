@@ -15,10 +15,22 @@ struct NameZone: Sendable {
     }
 
     let network: Swarm.Network
+    /// What a service is on this network; of a name that several networks know the best is taken.
+    enum Standing: Int, Comparable {
+        /// Nobody takes connections.
+        case idle
+        /// It is, but the service is about to leave the network.
+        case leaving
+        case served
+
+        static func < (a: Standing, b: Standing) -> Bool { a.rawValue < b.rawValue }
+    }
+
     private(set) var names: [String: NameTable.Entry] = [:]
     private(set) var reverse: [IPAddress: String] = [:]
     /// The services that have a name, sorted: those that share an alias share its answer.
     private var owners: [String: [Swarm.ID]] = [:]
+    private var standings: [Swarm.ID: Standing] = [:]
 
     init(_ network: Swarm.Network) { self.network = network }
 
@@ -35,6 +47,9 @@ struct NameZone: Sendable {
         var touched = Touched()
         for (name, entry) in before where after[name] != entry { touched.names.insert(name) }
         for (name, entry) in after where before[name] != entry { touched.names.insert(name) }
+        if old.map(standing) != new.map(standing) { touched.names.formUnion(Set(before.keys).union(after.keys)) }
+        if let old { standings[old.id] = nil }
+        if let new, !after.isEmpty { standings[new.id] = standing(new) }
         for name in touched.names {
             var all = owners[name] ?? []
             all.removeAll { $0 == old?.id || $0 == new?.id }
@@ -44,6 +59,18 @@ struct NameZone: Sendable {
         }
         replaceReverse(old.map(pointers) ?? [:], by: new.map(pointers) ?? [:], &touched)
         return touched
+    }
+
+    func standing(of name: String) -> Standing {
+        (owners[name] ?? []).compactMap { standings[$0] }.max() ?? .idle
+    }
+
+    private func standing(_ service: ServiceEndpoint) -> Standing {
+        let isServed = service.backends.contains { backend in
+            backend.isActive && backend.networks.contains { $0.networkID == network.id }
+        }
+        guard isServed else { return .idle }
+        return service.aliases[network.id] == nil ? .leaving : .served
     }
 
     private func entry(

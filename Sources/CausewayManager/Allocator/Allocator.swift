@@ -30,7 +30,7 @@ package struct Allocator: Hashable, Sendable {
         var ports = PortPool(
             view.services.all, containers: view.containers.all.map(\.container), cursors: portCursors)
         let changed = wanting.compactMap { before -> Swarm.Service? in
-            let after = Self.endpoint(of: before, ingress, &ledger, &ports)
+            let after = Self.endpoint(of: before, ingress, view, &ledger, &ports)
             return after == before ? nil : after
         }
         addressCursors = ledger.cursors
@@ -61,7 +61,7 @@ package struct Allocator: Hashable, Sendable {
         let concerned = short.union(shortages.keys).compactMap { view.services[$0] }
         let services = concerned.sorted(by: isOlder).compactMap { service -> Swarm.Service? in
             let error = shortages[service.id]
-            guard service.allocationError != error, !service.isPendingDelete, isSettled(service, ingress) else {
+            guard service.allocationError != error, !service.isPendingDelete, isSettled(service, ingress, view) else {
                 return nil
             }
             var after = service
@@ -82,7 +82,7 @@ package struct Allocator: Hashable, Sendable {
             let touched = view.lastTouched(id)
             guard settled[id] != touched, let service = view.services[id] else { continue }
             if service.allocationError == nil { short.remove(id) } else { short.insert(id) }
-            if service.isPendingDelete || isSettled(service, ingress) {
+            if service.isPendingDelete || isSettled(service, ingress, view) {
                 settled[id] = touched
             } else {
                 settled[id] = nil
@@ -92,13 +92,14 @@ package struct Allocator: Hashable, Sendable {
         return wanting
     }
 
-    /// Whether the service has all that its specification asks for, and nothing else.
-    private func isSettled(_ service: Swarm.Service, _ ingress: Swarm.Network?) -> Bool {
+    /// Whether the service has all that its specification asks for, and nothing else but what its tasks still need.
+    private func isSettled(_ service: Swarm.Service, _ ingress: Swarm.Network?, _ view: StoreSnapshot) -> Bool {
         let wanted = service.spec.endpointSpec?.ports ?? []
         let given = service.endpoint.ports
+        let networks = service.networksWithVirtualIP(ingress: ingress) + Self.networksBeingLeft(service, ingress, view)
         return service.endpoint.mode == service.wantedMode
-            && Set(service.endpoint.virtualIPs.map(\.networkID)) == Set(service.networksWithVirtualIP(ingress: ingress))
-            && wanted.count == given.count && zip(wanted, given).allSatisfy(Self.fits)
+            && Set(service.endpoint.virtualIPs.map(\.networkID)) == Set(networks) && wanted.count == given.count
+            && zip(wanted, given).allSatisfy(Self.fits)
     }
 
     private static func fits(_ wanted: Swarm.PortConfig, _ given: Swarm.PortConfig) -> Bool {
@@ -107,14 +108,29 @@ package struct Allocator: Hashable, Sendable {
         return filled == given && given.publishedPort ?? 0 != 0
     }
 
+    /// The networks that the service has left and not all of its tasks: who asks it there is led to them until they end.
+    private static func networksBeingLeft(
+        _ service: Swarm.Service, _ ingress: Swarm.Network?, _ view: StoreSnapshot
+    ) -> [Swarm.ID] {
+        guard service.wantedMode == .vip else { return [] }
+        let wanted = service.networksWithVirtualIP(ingress: ingress)
+        let left = service.endpoint.virtualIPs.map(\.networkID).filter { !wanted.contains($0) }
+        guard !left.isEmpty else { return [] }
+        let joined = Set(
+            view.tasks(of: service.id).lazy.filter(\.holdsAddresses).flatMap(\.networks).map(\.networkID))
+        return left.filter(joined.contains)
+    }
+
     private static func endpoint(
-        of before: Swarm.Service, _ ingress: Swarm.Network?, _ ledger: inout AddressLedger, _ ports: inout PortPool
+        of before: Swarm.Service, _ ingress: Swarm.Network?, _ view: StoreSnapshot, _ ledger: inout AddressLedger,
+        _ ports: inout PortPool
     ) -> Swarm.Service {
         var service = before
         service.allocationError = nil
         service.endpoint.mode = service.wantedMode
         let wanted = service.networksWithVirtualIP(ingress: ingress)
-        service.endpoint.virtualIPs.removeAll { !wanted.contains($0.networkID) }
+        let left = networksBeingLeft(before, ingress, view)
+        service.endpoint.virtualIPs.removeAll { !wanted.contains($0.networkID) && !left.contains($0.networkID) }
         for network in wanted {
             guard !service.endpoint.virtualIPs.contains(where: { $0.networkID == network }) else { continue }
             switch ledger.take(on: network) {

@@ -159,7 +159,7 @@ struct CommonPart: Sendable {
     private static func endpoint(_ service: Swarm.Service, _ tasks: [Swarm.Task]) -> ServiceEndpoint {
         var aliases: [Swarm.ID: [String]] = [:]
         for attachment in service.spec.attachments {
-            if let names = attachment.aliases, !names.isEmpty { aliases[attachment.target, default: []] += names }
+            aliases[attachment.target, default: []] += attachment.aliases ?? []
         }
         return ServiceEndpoint(
             id: service.id, name: service.spec.name, mode: service.endpoint.mode,
