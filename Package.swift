@@ -135,7 +135,8 @@ let tests: [Target] = [
         name: "CausewayPathTests", dependencies: ["CausewayModel", "CausewayKernel", "CausewayPath"],
         resources: [.copy("Fixtures")], swiftSettings: strict),
     .testTarget(
-        name: "CausewayAgentTests", dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent", log],
+        name: "CausewayAgentTests",
+        dependencies: ["CausewayModel", "CausewayKernel", "CausewayAgent", "CausewayTestKit", log],
         swiftSettings: strict),
     .testTarget(
         name: "CausewayManagerTests",

@@ -107,7 +107,7 @@ package struct SandboxNames: Sendable {
     private mutating func readHost(_ number: Int, _ host: Inventory) {
         guard let own = host.namespaces.first else { return }
         places[Place(host: number, inode: own.inode)] = .host
-        for one in own.addresses where !one.address.address.isLoopback {
+        for one in own.addresses where one.address.family == .ip && !one.address.address.isLoopback {
             guard one.link == Self.bridge else {
                 addresses[one.address.address] = "node\(number + 1)"
                 continue

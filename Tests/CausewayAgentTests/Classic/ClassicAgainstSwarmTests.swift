@@ -1,5 +1,6 @@
 import CausewayKernel
 import CausewayModel
+import CausewayTestKit
 import Foundation
 import Testing
 
@@ -41,20 +42,11 @@ import Testing
 
     private func ours(_ name: String) throws -> SandboxFacts { SandboxFacts(try #require(desired.namespaces[name])) }
 
-    /// Swarm's resolver leads its queries by iptables, also where nobody asks; ours by a table of its own.
-    private static let resolver = [
-        "nat DOCKER_OUTPUT: -d 127.0.0.11/32 -p tcp -m tcp --dport 53 -j DNAT --to-destination 127.0.0.11:PORT",
-        "nat DOCKER_OUTPUT: -d 127.0.0.11/32 -p udp -m udp --dport 53 -j DNAT --to-destination 127.0.0.11:PORT",
-        "nat DOCKER_POSTROUTING: -s 127.0.0.11/32 -p tcp -m tcp --sport PORT -j SNAT --to-source :53",
-        "nat DOCKER_POSTROUTING: -s 127.0.0.11/32 -p udp -m udp --sport PORT -j SNAT --to-source :53",
-        "nat OUTPUT: -d 127.0.0.11/32 -j DOCKER_OUTPUT", "nat POSTROUTING: -d 127.0.0.11/32 -j DOCKER_POSTROUTING",
-    ]
-
     @Test(arguments: [("ingress_sbox", "cw-ingress_sbox"), ("lb_0wqu25uvv", "cw-lb_0wqu25uvv")])
     func `a balancer is the same but for the resolver's rules`(theirs: String, own: String) throws {
         let (swarm, ours) = (try swarm(theirs), try ours(own))
 
-        #expect(swarm.missing(in: ours) == Self.resolver)
+        #expect(swarm.missing(in: ours) == ClassicDifference.resolverRules)
         #expect(ours.missing(in: swarm) == [])
         #expect(ours.order(as: swarm))
     }
@@ -76,7 +68,7 @@ import Testing
     func `a task is the same but for the resolver's rules`(address: String, service: String, slot: Int) throws {
         let (swarm, ours) = (try swarm(task: address), try ours(ClassicShop.namespace(service, slot)))
 
-        #expect(swarm.missing(in: ours) == Self.resolver)
+        #expect(swarm.missing(in: ours) == ClassicDifference.resolverRules)
         #expect(ours.missing(in: swarm) == [])
         #expect(ours.order(as: swarm))
     }
@@ -88,22 +80,13 @@ import Testing
         let ours = all.only { $0.contains("docker_gwbridge") || $0.contains("DOCKER-INGRESS") }
 
         #expect(
-            theirs.missing(in: ours) == [
-                // Docker Engine's own chains, which lead every bridge of its own.
-                "filter DOCKER-ISOLATION-STAGE-1: -i docker_gwbridge ! -o docker_gwbridge -j DOCKER-ISOLATION-STAGE-2",
-                "filter DOCKER-ISOLATION-STAGE-2: -o docker_gwbridge -j DROP",
-                "filter FORWARD: -o docker_gwbridge -j DOCKER",
-                "link docker_gwbridge mtu 1500 master - address any",
-                "nat DOCKER: -i docker_gwbridge -j RETURN",
-            ])
+            theirs.missing(in: ours)
+                == (ClassicDifference.rulesInDockersChains + ["link docker_gwbridge mtu 1500 master - address any"])
+                .sorted())
+        // The MTU is left to the kernel, which takes its ports': what we set of a bridge would mark it as ours.
         #expect(
-            ours.missing(in: theirs) == [
-                // Instead of the isolation.
-                "filter FORWARD: -i docker0 -o docker_gwbridge -j DROP",
-                "filter FORWARD: -i docker_gwbridge -o docker0 -j DROP",
-                // Left to the kernel, which takes its ports': what we set of a bridge would mark it as ours.
-                "link docker_gwbridge mtu 0 master - address any",
-            ])
+            ours.missing(in: theirs)
+                == ClassicDifference.rulesInTheirPlace + ["link docker_gwbridge mtu 0 master - address any"])
         #expect(ours.order(as: theirs))
     }
 }
