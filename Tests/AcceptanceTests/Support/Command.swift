@@ -56,7 +56,7 @@ struct Command: Sendable {
     /// Waits for the end; a process that runs past the limit is ended.
     private func end(of process: Spawned) async -> Int32 {
         let watchdog = Task { [limit] in
-            try await Task.sleep(for: limit)
+            try await Task.sleep(for: limit * Machine.slowness)
             process.signal(SIGKILL)
         }
         defer { watchdog.cancel() }
@@ -76,7 +76,7 @@ struct Command: Sendable {
     _ what: String, within limit: Duration = .seconds(30), isolation: isolated (any Actor)? = #isolation,
     _ look: () async throws -> T?
 ) async throws -> T {
-    let deadline = ContinuousClock.now + limit
+    let deadline = ContinuousClock.now + limit * Machine.slowness
     var last: (any Error)?
     repeat {
         do {

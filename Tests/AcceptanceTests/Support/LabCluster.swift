@@ -58,6 +58,11 @@ actor LabCluster {
         try await Steady.build()
         try await Flow.build()
         try await OnePort.build()
+        try await begin(nodes: count, joined: joined)
+    }
+
+    /// The lab alone, without the programs that tests use.
+    func begin(nodes count: Int, joined: Int) async throws {
         let words = ["lab", "up", "--nodes", "\(count)", "--engine-socket", Cluster.engineSocket]
         try await Self.causeway(words + (joined < count ? ["--no-join"] : []), limit: .seconds(120)).run()
         self.count = count

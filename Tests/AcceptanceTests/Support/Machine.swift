@@ -1,3 +1,4 @@
+import CausewayTestKit
 import Foundation
 
 /// The machine on which the acceptance tests run: one of its own, made by `scripts/machine`.
@@ -22,6 +23,9 @@ enum Machine {
     static let requests = isFull ? 10_000 : 2_000
     static let generatedCases = isFull ? 200 : 40
     static let seed = environment["CAUSEWAY_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1 << 32)
+
+    /// How many times longer everything may take: the guest of scripts/vm has no acceleration.
+    static let slowness = VirtualMachine.isHere ? 6 : 1
 
     // What `scripts/machine` gave it.
     static let address = "198.51.100.2"
