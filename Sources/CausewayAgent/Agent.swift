@@ -182,8 +182,22 @@ package actor Agent {
     }
 
     private func apply(_ new: NodeAssignment) async {
+        let old = assignment
         assignment = new
         ended.formIntersection(new.tasks.lazy.filter(AssignmentCompiler.needsNamespace).map(\.id))
+        if let turning = old.flatMap({ new.withLastTasks(of: $0) }) {
+            await make(turning)
+            // Who has asked for the name just before still gets there.
+            _ = await Task.pause(for: .seconds(1))
+        }
+        await make(new)
+        await supervise?(new)
+        await handOn(new.containers)
+        if failures.isEmpty { await tellApplied(new.revision) }
+    }
+
+    /// The kernel first, then names and ports.
+    private func make(_ new: NodeAssignment) async {
         do throws(KernelError) {
             let desired = try await desired(new)
             let report: NodeReconciler.Report
@@ -197,9 +211,6 @@ package actor Agent {
         } catch {
             note(NodeReconciler.Report(errors: [(.host, error)]))
         }
-        await supervise?(new)
-        await handOn(new.containers)
-        if failures.isEmpty { await tellApplied(new.revision) }
     }
 
     /// Applies the same assignment once more, in the light of what was heard of the peers.

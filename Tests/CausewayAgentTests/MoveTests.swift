@@ -55,4 +55,22 @@ import Testing
                 ["10.0.2.2"], ["10.0.1.2"], ["10.0.2.2"],
             ])
     }
+
+    @Test func `the last task on the network takes connections until names have turned`() throws {
+        let before = Self.assignment(new: .starting)
+        func active(_ assignment: NodeAssignment?) -> [Bool]? {
+            assignment?.services.first { $0.name == "web" }?.backends.map(\.isActive)
+        }
+        let turning = Self.assignment(old: .shutdown, new: .running).withLastTasks(of: before)
+
+        #expect(active(turning) == [true, true])
+        #expect(turning?.services.first { $0.name == "web" }?.virtualIPs == before.services.first?.virtualIPs)
+        // Nothing is to be waited for where the task still serves, did not before, or the service stays.
+        #expect(Self.assignment(new: .running).withLastTasks(of: before) == nil)
+        #expect(
+            Self.assignment(old: .shutdown, new: .running).withLastTasks(
+                of: Self.assignment(old: .shutdown, new: .running)) == nil)
+        let staying = Self.assignment(old: .shutdown, new: .running, attached: ["left", "target"])
+        #expect(staying.withLastTasks(of: before) == nil)
+    }
 }

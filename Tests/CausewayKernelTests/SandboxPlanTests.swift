@@ -37,14 +37,14 @@ import Testing
                 """)
     }
 
-    @Test func `destinations come, are drained and go by themselves`() {
+    @Test func `destinations come, are drained and go by themselves, and at no moment there is none that serves`() {
         var other = service
         other.destinations = [Self.destination("10.0.0.5", weight: 0), Self.destination("10.0.0.9")]
 
         #expect(
             Plan(from: KernelState(balancers: [service]), to: KernelState(balancers: [other])).description == """
-                ipvsadm -e -f 260 -r 10.0.0.5:0 -m -w 0
                 ipvsadm -a -f 260 -r 10.0.0.9:0 -m -w 1
+                ipvsadm -e -f 260 -r 10.0.0.5:0 -m -w 0
                 ipvsadm -d -f 260 -r 10.0.0.7:0
                 """)
     }

@@ -15,7 +15,10 @@ extension PlanBuilder {
                 take(.balancerAdd(service))
                 continue
             }
-            for destination in service.destinations {
+            // Those that take connections come first: else there may be none for a moment, and IPVS refuses.
+            for destination in service.destinations.filter({ $0.weight > 0 })
+                + service.destinations.filter({ $0.weight == 0 })
+            {
                 switch old.destinations.first(where: { $0.isAt(destination) }) {
                 case nil: take(.destinationAdd(service.key, destination))
                 case destination?: break

@@ -1,0 +1,34 @@
+import CausewayModel
+
+extension NodeAssignment {
+    /// The same, but that the last tasks on a network that their service leaves still take connections, if they did before.
+    ///
+    /// For the step in which names turn to another network, so that nothing is asked where nobody is; `nil` where there are no
+    /// such tasks.
+    func withLastTasks(of old: NodeAssignment) -> NodeAssignment? {
+        var result = self
+        var isOther = false
+        for (index, service) in services.enumerated() where service.virtualIPs.count > service.aliases.count {
+            guard let before = old.services.first(where: { $0.id == service.id }) else { continue }
+            for network in left(by: service) {
+                func takes(_ backend: ServiceEndpoint.Backend) -> Bool {
+                    backend.isActive && backend.networks.contains { $0.networkID == network }
+                }
+                guard !service.backends.contains(where: takes) else { continue }
+                let last = Set(before.backends.filter(takes).map(\.taskID))
+                for at in service.backends.indices where last.contains(service.backends[at].taskID) {
+                    result.services[index].backends[at].isActive = true
+                    isOther = true
+                }
+            }
+        }
+        return isOther ? result : nil
+    }
+
+    /// A service is attached to no published-port mesh, and leaves none.
+    private func left(by service: ServiceEndpoint) -> [Swarm.ID] {
+        service.virtualIPs.map(\.networkID).filter { id in
+            service.aliases[id] == nil && networks.first { $0.id == id }?.spec.isIngress == false
+        }
+    }
+}
