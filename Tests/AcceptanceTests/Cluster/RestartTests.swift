@@ -14,7 +14,7 @@ extension Acceptance.InLab {
             try await Self.withWeb(replicas: 4, "--update-order", "start-first") { _ in
                 let load = Steady(addresses: await lab.addresses(), new: 30, long: 20, timeout: .seconds(10))
                 let result = try await load.during(at: lab.place("client")) {
-                    for death in 1...Self.deaths { try await Self.die(death, &chance) }
+                    for death in 1...Self.deaths { try await lab.die(death, updating: "rs-web", &chance) }
                     try await lab.converged("rs-web", 4)
                 }
                 print("seed \(Machine.seed): \(Self.deaths) deaths: \(result)")
@@ -78,31 +78,6 @@ extension Acceptance.InLab {
                 try await lab.leadsEverywhere(to: places.map(\.name))
                 try await body(places)
             }
-        }
-
-        /// Kills the daemons of some nodes or all of them, every second time in an update, and starts them again.
-        private static func die(_ number: Int, _ chance: inout SeededGenerator) async throws {
-            let nodes = await lab.nodes
-            let count = number % 3 == 0 ? nodes.count : Int.random(in: 1...nodes.count, using: &chance)
-            let victims = Array(nodes.shuffled(using: &chance).prefix(count))
-            if number % 2 == 0 {
-                try await lab.manager("service", "update", "--detach", "--quiet", "--force", "rs-web")
-            }
-            try await Task.sleep(for: .milliseconds(Int.random(in: 0...1500, using: &chance)))
-            for node in victims { try await lab.stopDaemon(node) }
-            try await Task.sleep(for: .milliseconds(Int.random(in: 0...1000, using: &chance)))
-            for node in victims.shuffled(using: &chance) { try await lab.startDaemon(node, waits: false) }
-            for node in victims { try await lab.waitForDaemon(node) }
-            try await lab.allReady()
-            if number % 2 == 0 {
-                try await eventually("the update to be over", within: .seconds(90)) {
-                    try await lab.manager(
-                        "service", "inspect", "--format", "{{.UpdateStatus.State}}", "rs-web"
-                    ).trimmed == "completed" ? true : nil
-                }
-            }
-            try await lab.converged("rs-web", 4)
-            try await lab.planIsEmptyEverywhere()
         }
 
         /// No address in two namespaces, no link without a task, and no namespace without one.

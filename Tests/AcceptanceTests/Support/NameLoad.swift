@@ -49,7 +49,8 @@ final class NameLoad: Sendable {
 
     var result: Result { state.withLock { $0.result } }
 
-    private static func open(_ patience: Double) throws -> Int32 {
+    /// A socket to the resolver, in the calling thread's namespace.
+    static func open(_ patience: Double) throws -> Int32 {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
@@ -67,7 +68,7 @@ final class NameLoad: Sendable {
     }
 
     /// An A record, recursion desired; its identifier is filled in later.
-    private static func query(_ name: String) -> [UInt8] {
+    static func query(_ name: String) -> [UInt8] {
         var bytes: [UInt8] = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
         for label in name.split(separator: ".") { bytes += [UInt8(label.utf8.count)] + Array(label.utf8) }
         return bytes + [0, 0, 1, 0, 1]
