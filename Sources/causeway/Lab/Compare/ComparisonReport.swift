@@ -101,8 +101,8 @@ extension ComparisonReport {
     /// What the packet and its answer meet.
     private var meetingRows: [[String]] {
         let rows: [(String, KeyPath<Counts, Int>)] = [
-            ("namespaces", \.namespaces), ("  that no tool lists", \.unlistedNamespaces), ("IP stacks", \.stacks),
-            ("bridges", \.bridges), ("NAT tables", \.natTables), ("mangle tables", \.mangleTables),
+            ("namespaces", \.namespaces), ("IP stacks", \.stacks), ("bridges", \.bridges), ("NAT tables", \.natTables),
+            ("mangle tables", \.mangleTables),
             ("filter tables", \.filterTables), ("balancers", \.balancers), ("tunnels, both ways", \.tunnels),
         ]
         let counts = paths.flatMap { $0.ways.map(\.counts) }
