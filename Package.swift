@@ -108,7 +108,7 @@ let doors: [Target] = [
     .executableTarget(
         name: "causeway",
         dependencies: [
-            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", arguments,
+            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", "CausewaySockets", arguments,
         ],
         swiftSettings: strict),
     .executableTarget(name: "causeway-oci", swiftSettings: strict),

@@ -37,6 +37,9 @@ package actor Agent {
     /// The assignment's revision that the kernel agrees with.
     package private(set) var appliedRevision: UInt64?
     var takenPorts: Set<PortTaken> = []
+    /// How long the last tasks on a network that their service leaves are still there once names lead elsewhere.
+    private static let turning: Duration = .seconds(1)
+
     /// What was put right that somebody else had changed, since the start.
     package internal(set) var repairs = RepairCounters()
     var damping = Damping()
@@ -187,8 +190,8 @@ package actor Agent {
         ended.formIntersection(new.tasks.lazy.filter(AssignmentCompiler.needsNamespace).map(\.id))
         if let turning = old.flatMap({ new.withLastTasks(of: $0) }) {
             await make(turning)
-            // Who has asked for the name just before still gets there.
-            _ = await Task.pause(for: .seconds(1))
+            // Who has asked for the name just before still gets there. When this is cancelled, nobody waits for it.
+            _ = await Task.pause(for: Self.turning)
         }
         await make(new)
         await supervise?(new)

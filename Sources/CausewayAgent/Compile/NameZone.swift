@@ -14,7 +14,6 @@ struct NameZone: Sendable {
         var addresses: Set<IPAddress> = []
     }
 
-    let network: Swarm.Network
     /// What a service is on this network; of a name that several networks know the best is taken.
     enum Standing: Int, Comparable {
         /// Nobody takes connections.
@@ -26,6 +25,7 @@ struct NameZone: Sendable {
         static func < (a: Standing, b: Standing) -> Bool { a.rawValue < b.rawValue }
     }
 
+    let network: Swarm.Network
     private(set) var names: [String: NameTable.Entry] = [:]
     private(set) var reverse: [IPAddress: String] = [:]
     /// The services that have a name, sorted: those that share an alias share its answer.

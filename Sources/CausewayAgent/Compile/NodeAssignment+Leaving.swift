@@ -6,20 +6,23 @@ extension NodeAssignment {
     /// For the step in which names turn to another network, so that nothing is asked where nobody is; `nil` where there are no
     /// such tasks.
     func withLastTasks(of old: NodeAssignment) -> NodeAssignment? {
-        var result = self
-        var isOther = false
-        for (index, service) in services.enumerated() where service.virtualIPs.count > service.aliases.count {
-            guard let before = old.services.first(where: { $0.id == service.id }) else { continue }
+        var last: [Swarm.ID: Set<Swarm.ID>] = [:]
+        for case (let before?, let service?) in PiecewiseCompiler.changes(old.services, services) {
             for network in left(by: service) {
                 func takes(_ backend: ServiceEndpoint.Backend) -> Bool {
                     backend.isActive && backend.networks.contains { $0.networkID == network }
                 }
                 guard !service.backends.contains(where: takes) else { continue }
-                let last = Set(before.backends.filter(takes).map(\.taskID))
-                for at in service.backends.indices where last.contains(service.backends[at].taskID) {
-                    result.services[index].backends[at].isActive = true
-                    isOther = true
-                }
+                last[service.id, default: []].formUnion(before.backends.filter(takes).map(\.taskID))
+            }
+        }
+        guard !last.isEmpty else { return nil }
+        var result = self
+        var isOther = false
+        for (index, service) in services.enumerated() where last[service.id] != nil {
+            for at in service.backends.indices where last[service.id]?.contains(service.backends[at].taskID) == true {
+                result.services[index].backends[at].isActive = true
+                isOther = true
             }
         }
         return isOther ? result : nil

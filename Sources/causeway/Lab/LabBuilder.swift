@@ -121,14 +121,13 @@ struct LabBuilder {
 
     private func waitForDaemon(_ name: String) async throws {
         let node = folder.node(name)
-        let deadline = ContinuousClock.now + .seconds(60)
-        while !ControlClient(socketPath: node.socket).isAnswered {
-            guard record.daemons[name]?.isAlive == true, ContinuousClock.now < deadline else {
-                throw Failure(
-                    what: "the daemon of \(name) did not start",
-                    cause: LabLog.end(of: node.log, lines: 3), remedy: "its log is \(node.log)")
-            }
-            try await Task.sleep(for: .milliseconds(50))
+        try await LabWait.until(within: .seconds(60), every: .milliseconds(50)) {
+            if ControlClient(socketPath: node.socket).isAnswered { return nil }
+            let failure = Failure(
+                what: "the daemon of \(name) did not start",
+                cause: LabLog.end(of: node.log, lines: 3), remedy: "its log is \(node.log)")
+            guard record.daemons[name]?.isAlive == true else { throw failure }
+            return failure
         }
     }
 

@@ -25,6 +25,9 @@ struct CompareOptions: ParsableArguments {
     @Option(help: "Where the picture goes. Default: compare.svg in the lab's folder.")
     var picture: String?
 
+    /// How long a connection says nothing, seconds: the kernel forgets some ticks later than it was told to.
+    var silence: Int { idle + 3 }
+
     func validate() throws {
         guard (1...100).contains(rounds) else { throw ValidationError("--rounds is 1 to 100") }
         guard (1...600).contains(seconds) else { throw ValidationError("--seconds is 1 to 600") }

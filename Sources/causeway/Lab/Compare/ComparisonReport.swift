@@ -14,7 +14,7 @@ struct ComparisonReport {
     }
 
     /// What one round gave, by ``WrkRun/Kind``.
-    typealias Round = [String: WrkRun.Figures]
+    typealias Round = [WrkRun.Kind: WrkRun.Figures]
 
     /// What was seen of one data path.
     struct Path {
@@ -33,6 +33,8 @@ struct ComparisonReport {
     var client: String
     /// IPVS' timeout for the trial, seconds.
     var idle: Int
+    /// How long a connection said nothing, seconds.
+    var silence: Int
     /// How many connections asked at once.
     var connections: Int
 
@@ -55,8 +57,8 @@ struct ComparisonReport {
     }
 
     func summary(_ name: Case, _ kind: WrkRun.Kind) -> Summary? {
-        let own = (figures[name] ?? []).compactMap { $0[kind.rawValue] }
-        let host = (figures[.host] ?? []).compactMap { $0[kind.rawValue] }
+        let own = (figures[name] ?? []).compactMap { $0[kind] }
+        let host = (figures[.host] ?? []).compactMap { $0[kind] }
         guard !own.isEmpty, own.count == host.count else { return nil }
         let ratios = zip(own, host).map { $0.rate / $1.rate }
         return Summary(
@@ -117,8 +119,9 @@ extension ComparisonReport {
                 [title] + all.map { $0.map(value) ?? "-" }
             }
             return [
-                row(name) { "\(Int($0.rate))" }, row("  to the host's own") { Self.shown($0.ratio, 2) },
-                row("  p50, ms") { Self.shown($0.p50, 2) }, row("  p99, ms") { Self.shown($0.p99, 1) },
+                row(name) { "\(Int($0.rate))" }, row("  to the host's own") { String(format: "%.2f", $0.ratio) },
+                row("  p50, ms") { String(format: "%.2f", $0.p50) },
+                row("  p99, ms") { String(format: "%.1f", $0.p99) },
             ]
         }
     }
@@ -137,17 +140,11 @@ extension ComparisonReport {
                 let which = kinds.map { "\(path.update.count($0)) \($0.words)" }.joined(separator: ", ")
                 return "\(path.update.failed) of \(path.update.total)" + (which.isEmpty ? "" : " (\(which))")
             }
-            + about("A connection that was silent for \(idle + 3) s (IPVS' timeout set to \(idle) s)") {
+            + about("A connection that was silent for \(silence) s (IPVS' timeout set to \(idle) s)") {
                 $0.idle.ofIdle
             }
     }
 
-    private static func shown(_ value: Double, _ digits: Int) -> String {
-        let scale = digits == 1 ? 10.0 : 100.0
-        let whole = Int((value * scale).rounded())
-        let fraction = "\(whole % Int(scale))"
-        return "\(whole / Int(scale))." + String(repeating: "0", count: digits - fraction.count) + fraction
-    }
 }
 
 extension LabSocket.Outcome {

@@ -31,6 +31,9 @@ struct HostServer {
     func remove() {
         do { try engine("rm", "--force", "--volumes", id) } catch { Console.note("\(error)") }
         // Not there if its writing failed.
-        try? FileManager.default.removeItem(atPath: place)
+        guard FileManager.default.fileExists(atPath: place) else { return }
+        do { try FileManager.default.removeItem(atPath: place) } catch {
+            Console.note("cannot remove \(place): \(error)")
+        }
     }
 }

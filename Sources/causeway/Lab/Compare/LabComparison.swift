@@ -2,6 +2,7 @@ import CausewayKernel
 import CausewayLinux
 import CausewayModel
 import CausewayPath
+import CausewaySockets
 import Foundation
 
 /// Measures one service on both data paths of a lab, in one run: each case in turn, round after round.
@@ -59,18 +60,18 @@ struct LabComparison {
         }
         return ComparisonReport(
             paths: columns, figures: figures, client: "\(record.topology.client.v4)", idle: options.idle,
-            connections: WrkRun.connections)
+            silence: options.silence, connections: WrkRun.connections)
     }
 
     // MARK: the services
 
     private func manager(_ swarm: LabSwarm) -> LabDocker { LabDocker(folder.node(swarm.nodes[0]).socket) }
 
-    private func address(_ node: String) throws -> IPv4Address {
-        guard case .v4(let address)? = record.topology.host(node)?.v4 else {
+    private func name(_ service: Published, at node: String) throws -> SocketName {
+        guard let host = record.topology.host(node) else {
             throw Failure(what: "the lab has no node '\(node)'", cause: "its record is of another lab", remedy: "")
         }
-        return address
+        return SocketName(host.v4, service.port)
     }
 
     /// The networks and the services, unless an earlier run has made them.
@@ -100,46 +101,35 @@ struct LabComparison {
 
     /// Published ports go by the data path of the ingress network.
     private func makeIngressClassic(_ docker: LabDocker) throws {
-        let options = try docker("network", "inspect", "--format", "{{json .Options}}", "ingress")
-        guard !options.contains("classic") else { return }
+        let option = Swarm.NetworkSpec.dataPathOption
+        let (path, classic) = ("{{index .Options \"\(option)\"}}", LabSwarm.DataPath.classic.rawValue)
+        guard try docker("network", "inspect", "--format", path, "ingress") != classic else { return }
         try docker.run(["network", "rm", "ingress"], input: "y\n")
-        try docker(
-            "network", "create", "--driver", "overlay", "--ingress", "--opt", "causeway.datapath=classic", "ingress")
+        try docker("network", "create", "--driver", "overlay", "--ingress", "--opt", "\(option)=\(classic)", "ingress")
     }
 
     /// What is asked for runs: `1/1`, `4/4`.
     private func waitForTasks(_ swarm: LabSwarm) async throws {
-        let deadline = ContinuousClock.now + Self.patience
-        while true {
+        try await LabWait.until(within: Self.patience, every: .seconds(1)) {
             let counts = try manager(swarm)("service", "ls", "--format", "{{.Replicas}}").split(separator: "\n")
                 .map { $0.prefix { $0 != " " }.split(separator: "/") }
-            if counts.allSatisfy({ $0.count == 2 && $0[0] == $0[1] }) { return }
-            guard ContinuousClock.now < deadline else {
-                throw Failure(
-                    what: "the tasks of \(swarm.dataPath.rawValue) do not run",
-                    cause: "of its services run \(counts.map { $0.joined(separator: "/") }.joined(separator: ", "))",
-                    remedy:
-                        "causeway lab exec \(swarm.nodes[0]) -- docker service ps \(Self.web.name) \(Self.rolling.name)"
-                )
-            }
-            try await Task.sleep(for: .seconds(1))
+            if counts.allSatisfy({ $0.count == 2 && $0[0] == $0[1] }) { return nil }
+            let names = "\(Self.web.name) \(Self.rolling.name)"
+            return Failure(
+                what: "the tasks of \(swarm.dataPath.rawValue) do not run",
+                cause: "of its services run \(counts.map { $0.joined(separator: "/") }.joined(separator: ", "))",
+                remedy: "causeway lab exec \(swarm.nodes[0]) -- docker service ps \(names)")
         }
     }
 
     private func waitForAnswer(of service: Published, at node: String) async throws {
-        let address = try address(node)
-        let deadline = ContinuousClock.now + Self.patience
-        while true {
-            let outcome = try await client.perform {
-                try LabSocket(address, service.port).exchange(milliseconds: 1000)
-            }
-            if outcome == .answered { return }
-            guard ContinuousClock.now < deadline else {
-                throw Failure(
-                    what: "\(service.name) does not answer at \(node):\(service.port)", cause: outcome.rawValue,
-                    remedy: "causeway doctor; the node's log is \(folder.node(node).log)")
-            }
-            try await Task.sleep(for: .milliseconds(200))
+        let name = try name(service, at: node)
+        try await LabWait.until(within: Self.patience, every: .milliseconds(200)) {
+            let outcome = try await client.perform { try LabSocket(name).exchange(milliseconds: 1000) }
+            if outcome == .answered { return nil }
+            return Failure(
+                what: "\(service.name) does not answer at \(node):\(service.port)", cause: outcome.rawValue,
+                remedy: "causeway doctor; the node's log is \(folder.node(node).log)")
         }
     }
 
@@ -151,12 +141,13 @@ struct LabComparison {
         try Data(WrkRun.scriptText.utf8).write(to: URL(filePath: folder.loadScriptPath), options: .atomic)
         let server = try HostServer(options.image, on: first, folder, record)
         defer { server.remove() }
-        try await waitForAnswer(of: Published(name: "the server of \(first.name)", port: 80), at: first.name)
+        let own = Published(name: "the server of \(first.name)", port: 80)
+        try await waitForAnswer(of: own, at: first.name)
         let wrk = WrkRun(namespace: client, script: folder.loadScriptPath, seconds: options.seconds)
-        var urls: [(ComparisonReport.Case, String)] = [(.host, "http://\(try address(first.name)):80/")]
+        var urls: [(ComparisonReport.Case, String)] = [(.host, "http://\(try name(own, at: first.name))/")]
         for swarm in swarms {
             for (place, node) in zip(ComparisonReport.Place.allCases, swarm.nodes) {
-                urls.append((.path(swarm.dataPath, place), "http://\(try address(node)):\(Self.web.port)/"))
+                urls.append((.path(swarm.dataPath, place), "http://\(try name(Self.web, at: node))/"))
             }
         }
         var figures: [ComparisonReport.Case: [ComparisonReport.Round]] = [:]
@@ -164,7 +155,7 @@ struct LabComparison {
             say("round \(round) of \(options.rounds)")
             var one: [ComparisonReport.Case: ComparisonReport.Round] = [:]
             for kind in WrkRun.Kind.allCases {
-                for (name, url) in urls { one[name, default: [:]][kind.rawValue] = try await wrk(kind, url) }
+                for (name, url) in urls { one[name, default: [:]][kind] = try await wrk(kind, url) }
             }
             for (name, slice) in one { figures[name, default: []].append(slice) }
         }
@@ -174,7 +165,7 @@ struct LabComparison {
     // MARK: what a packet meets
 
     /// The ways to the task: from its own node, and from the other one.
-    func ways(_ swarm: LabSwarm) throws -> [Trace] {
+    private func ways(_ swarm: LabSwarm) throws -> [Trace] {
         guard let inventories = try ControlClient(socketPath: folder.node(swarm.nodes[0]).controlSocket).inventories()
         else {
             throw Failure(
@@ -195,10 +186,11 @@ struct LabComparison {
 
     /// Replaces every task of `rolling` while new connections come to all nodes.
     private func update(_ swarm: LabSwarm) async throws -> SteadyRequests.Tally {
-        let requests = SteadyRequests(
-            try swarm.nodes.map(address), port: Self.rolling.port, rate: options.rate)
+        let targets = try swarm.nodes.map { try name(Self.rolling, at: $0) }
+        let requests = SteadyRequests(targets, rate: options.rate)
         async let tally = client.perform { try requests.run() }
         do {
+            // Some before, to see that all is well, and some after, which meet the last task that was replaced.
             try await Task.sleep(for: .seconds(1))
             try manager(swarm)("service", "update", "--quiet", "--force", "--no-resolve-image", Self.rolling.name)
             try await Task.sleep(for: .seconds(2))
@@ -210,29 +202,38 @@ struct LabComparison {
         return try await tally
     }
 
+    /// The same with IPVS' timeout set for the trial, where there is IPVS.
+    private func watchIdle(_ swarm: LabSwarm) async throws -> (seen: String, outcome: LabSocket.Outcome) {
+        guard swarm.dataPath == .classic else { return try await watchConnection(swarm) }
+        var short = BalancerTimeouts.usual
+        short.established = UInt32(options.idle)
+        let seen: (String, LabSocket.Outcome)
+        do {
+            try await setTimeouts(short, of: swarm)
+            seen = try await watchConnection(swarm)
+        } catch {
+            try await setTimeouts(.usual, of: swarm)
+            throw error
+        }
+        try await setTimeouts(.usual, of: swarm)
+        return seen
+    }
+
     /// A connection through the tunnel that says nothing for longer than IPVS remembers it.
     ///
     /// The task is looked at meanwhile: whom it takes for its client.
-    private func watchIdle(_ swarm: LabSwarm) async throws -> (seen: String, outcome: LabSocket.Outcome) {
-        let isClassic = swarm.dataPath == .classic
-        if isClassic {
-            try await setTimeouts(
-                BalancerTimeouts(established: UInt32(options.idle), closing: 120, datagrams: 300), of: swarm)
-        }
-        let entry = try address(swarm.nodes[swarm.nodes.count - 1])
+    private func watchConnection(_ swarm: LabSwarm) async throws -> (seen: String, outcome: LabSocket.Outcome) {
+        let entry = try name(Self.web, at: swarm.nodes[swarm.nodes.count - 1])
         let (socket, first) = try await client.perform {
-            let socket = try LabSocket(entry, Self.web.port)
+            let socket = try LabSocket(entry)
             return (socket, socket.exchange(milliseconds: 3000))
         }
         guard first == .answered else {
-            throw Failure(what: "\(Self.web.name) does not answer", cause: first.rawValue, remedy: "")
+            throw Failure(what: "\(Self.web.name) does not answer at \(entry)", cause: first.rawValue, remedy: "")
         }
         let seen = try await seenClient(swarm)
-        // A connection's time ends some ticks later than it is said.
-        try await Task.sleep(for: .seconds(options.idle + 3))
-        let outcome = socket.exchange(milliseconds: 3000)
-        if isClassic { try await setTimeouts(.usual, of: swarm) }
-        return (seen, outcome)
+        try await Task.sleep(for: .seconds(options.silence))
+        return (seen, socket.exchange(milliseconds: 3000))
     }
 
     private func setTimeouts(_ timeouts: BalancerTimeouts, of swarm: LabSwarm) async throws {
@@ -250,26 +251,19 @@ struct LabComparison {
             "ps", "--quiet", "--filter", "label=com.docker.swarm.service.name=\(Self.web.name)",
             "--filter", "label=com.docker.swarm.node.id=\(node.nodeID ?? "")")
         let process = try engine("inspect", "--format", "{{.State.Pid}}", container)
-        let said = try await NetworkNamespace(path: "/proc/\(process)/ns/net").perform {
-            try Command(["ss", "--no-header", "--tcp", "--numeric", "state", "established", "sport = :80"]).run()
+        let command = Command(["ss", "--no-header", "--tcp", "--numeric", "state", "established", "sport = :80"])
+        let said = try await NetworkNamespace(path: "/proc/\(process)/ns/net").perform { try command.run() }
+        guard said.status == 0 else {
+            throw Failure(what: "cannot look at the connections of \(container)", cause: said.errors, remedy: "")
         }
-        let peers = said.output.split(separator: "\n").compactMap { line in
-            line.split(separator: " ").last.flatMap { PeerText(String($0)).address }
-        }
+        let peers = said.output.split(separator: "\n").compactMap { $0.split(separator: " ").last.map(Self.address) }
         return Set(peers).sorted().joined(separator: ", ")
     }
-}
 
-/// An end of a connection as ss(8) writes it: `10.0.0.2:41001`, `[::ffff:10.0.0.2]:41001`.
-struct PeerText {
-    let address: String?
-
-    init(_ text: String) {
-        guard let colon = text.lastIndex(of: ":") else {
-            address = nil
-            return
-        }
-        let bare = text[..<colon].trimmingCharacters(in: ["[", "]"])
-        address = bare.hasPrefix("::ffff:") ? String(bare.dropFirst("::ffff:".count)) : bare
+    /// Of an end of a connection as ss(8) writes it: `10.0.0.2:41001`, `[::ffff:10.0.0.2]:41001`.
+    private static func address(_ end: Substring) -> String {
+        let bare = end[..<(end.lastIndex(of: ":") ?? end.endIndex)].trimmingCharacters(in: ["[", "]"])
+        let mapped = "::ffff:"
+        return bare.hasPrefix(mapped) ? String(bare.dropFirst(mapped.count)) : bare
     }
 }

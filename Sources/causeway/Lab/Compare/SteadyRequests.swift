@@ -1,7 +1,4 @@
-import CausewayKernel
-import CausewayLinux
-import CausewayModel
-import Foundation
+import CausewaySockets
 import Glibc
 import Synchronization
 
@@ -11,27 +8,25 @@ import Synchronization
 final class SteadyRequests: Sendable {
     /// How many ended how.
     struct Tally: Codable, Hashable {
-        var counts: [LabSocket.Outcome.RawValue: Int] = [:]
+        var counts: [LabSocket.Outcome: Int] = [:]
 
         var total: Int { counts.values.reduce(0, +) }
-        func count(_ outcome: LabSocket.Outcome) -> Int { counts[outcome.rawValue] ?? 0 }
+        func count(_ outcome: LabSocket.Outcome) -> Int { counts[outcome] ?? 0 }
         var failed: Int { total - count(.answered) }
 
-        mutating func add(_ outcome: LabSocket.Outcome) { counts[outcome.rawValue, default: 0] += 1 }
+        mutating func add(_ outcome: LabSocket.Outcome) { counts[outcome, default: 0] += 1 }
     }
 
     /// After this an answer comes too late.
     static let patience: Duration = .seconds(3)
 
-    private let addresses: [IPv4Address]
-    private let port: UInt16
+    private let targets: [SocketName]
     private let pause: Duration
     private let isEnding = Atomic(false)
 
-    /// `rate` new connections a second, to the addresses in turn.
-    init(_ addresses: [IPv4Address], port: UInt16, rate: Int) {
-        self.addresses = addresses
-        self.port = port
+    /// `rate` new connections a second, to the targets in turn.
+    init(_ targets: [SocketName], rate: Int) {
+        self.targets = targets
         pause = .nanoseconds(1_000_000_000 / rate)
     }
 
@@ -55,8 +50,8 @@ final class SteadyRequests: Sendable {
             let isEnding = isEnding.load(ordering: .relaxed)
             if isEnding, open.isEmpty { return tally }
             if !isEnding, now >= next {
-                let address = addresses[number % addresses.count]
-                open.append(Request(socket: try LabSocket(address, port), deadline: now + Self.patience))
+                let socket = try LabSocket(targets[number % targets.count])
+                open.append(Request(socket: socket, deadline: now + Self.patience))
                 number += 1
                 next += pause
                 continue
