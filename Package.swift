@@ -108,7 +108,8 @@ let doors: [Target] = [
     .executableTarget(
         name: "causeway",
         dependencies: [
-            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", "CausewaySockets", arguments,
+            "CausewayModel", "CausewayKernel", "CausewayPath", "CausewayLinux", "CausewayTrace", "CausewaySockets",
+            arguments,
         ],
         swiftSettings: strict),
     .executableTarget(name: "causeway-oci", swiftSettings: strict),
