@@ -78,6 +78,15 @@ import Testing
             ip address add 10.0.9.3/24 dev eth0 && ip link set eth0 up
             sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.eth0.rp_filter=2
             """)
+        // Both ways of reading have to meet the same: links' own addresses come late, and are tried first.
+        for (space, links) in [(overlay, "br0 veth0 vxlan0"), (task, "eth0")] {
+            try await space.shell(
+                """
+                for link in \(links); do
+                    until ip -6 -o address show dev $link scope link -tentative | grep -q fe80; do sleep 0.02; done
+                done
+                """)
+        }
         return [task, overlay, host]
     }
 
