@@ -59,14 +59,14 @@ struct ObservedEnd {
         let place = world.place(position)
         let known = DropReason(rawValue: reason)
         let function = function.map { " in \($0)" } ?? ""
-        // Then the kernel itself answers.
-        let isRefused = known == .noSocket
+        let packet = journey.first.packet
+        // Then the kernel itself answers, but for a reset: nothing answers that (RFC 9293, 3.10.7.1).
+        let isRefused = known == .noSocket && !packet.flags.contains(.rst)
         var verdict = Verdict(
             isRefused ? .refused : .dropped, place,
             known == nil ? "given up by the kernel\(function): \(reason)" : "given up by the kernel\(function)",
             reason: known)
         guard isRefused else { return verdict }
-        let packet = journey.first.packet
         verdict.answer =
             packet.transport == .tcp
             ? "tcp reset" : packet.family == .ip ? "icmp port-unreachable" : "icmpv6 port-unreachable"

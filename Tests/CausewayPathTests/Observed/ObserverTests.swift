@@ -60,9 +60,11 @@ private struct Script {
 
     func seen(_ packet: Packet) -> SeenPacket { SeenPacket(packet, .tcp(sequence: 5, acknowledged: 0, flags: 2)) }
 
-    mutating func device(_ event: Sighting.Event, _ packet: Packet) {
+    mutating func device(_ event: Sighting.Event, _ packet: Packet) { device(event, seen(packet)) }
+
+    mutating func device(_ event: Sighting.Event, _ packet: SeenPacket) {
         time += 1_000
-        sightings.append(Sighting(namespace: Self.namespace, time: time, event, packet: seen(packet)))
+        sightings.append(Sighting(namespace: Self.namespace, time: time, event, packet: packet))
     }
 
     mutating func chain(
@@ -163,6 +165,23 @@ struct ObserverTests {
         script.device(.dropped(reason: "QDISC_DROP", function: "__dev_queue_xmit"), script.translated)
         let verdict = try #require(try script.observe().first).observed.outward.verdict
         #expect(verdict.text == "given up by the kernel in __dev_queue_xmit: QDISC_DROP")
+    }
+
+    @Test func `nobody answers a reset that no socket takes`() throws {
+        var script = Script()
+        let noSocket = Sighting.Event.dropped(reason: "NO_SOCKET", function: "tcp_v4_rcv")
+        var reset = script.client.reply
+        reset.flags = [.rst, .ack]
+        let answer = SeenPacket(reset, .tcp(sequence: 0, acknowledged: 6, flags: 0x14))
+        script.device(.received(link: 2), script.client)
+        script.device(noSocket, script.client)
+        script.device(.sent(link: 2), answer)
+        script.device(noSocket, answer)
+
+        let observed = try #require(try script.observe().first).observed
+        #expect(observed.outward.verdict.outcome == .refused && observed.outward.verdict.answer == "tcp reset")
+        let end = try #require(observed.reply).verdict
+        #expect(end.outcome == .dropped && end.reason == .noSocket && end.answer == nil)
     }
 
     @Test func `a copy that is given up on the way is not the packet's end`() throws {
