@@ -31,9 +31,15 @@ extension Agent {
         }
     }
 
+    /// Forgets the flows of datagrams to whom nothing leads any more in a new state, once the host has it.
+    ///
     /// A datagram has no connection to keep: its next one goes where the service is now.
-    func forgetFlows(from old: DesiredNode?, to new: DesiredNode) async {
-        let lost = Backends.lost(from: old, to: new)
+    func forgetting(_ new: DesiredNode) -> NodeReconciler.Following {
+        let lost = Backends.lost(from: applied, to: new)
+        return { await self.forgetFlows(to: lost) }
+    }
+
+    private func forgetFlows(to lost: Set<IPAddress>) async {
         guard !lost.isEmpty else { return }
         do throws(KernelError) {
             try await node.forgetDatagramFlows(to: lost)

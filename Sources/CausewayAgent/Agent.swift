@@ -205,9 +205,9 @@ package actor Agent {
             let desired = try await desired(new)
             let report: NodeReconciler.Report
             if let applied, failures.isEmpty {
-                report = await reconciler.advance(from: applied, to: desired)
+                report = await reconciler.advance(from: applied, to: desired, forgetting(desired))
             } else {
-                report = await reconciler.reconcile(to: desired)
+                report = await reconciler.reconcile(to: desired, forgetting(desired))
             }
             note(report)
             await settle(desired)
@@ -253,7 +253,6 @@ package actor Agent {
     private func settle(_ new: DesiredNode) async {
         var desired = new
         compiler.addNames(to: &desired)
-        await forgetFlows(from: applied, to: desired)
         await keepSockets(desired)
         applied = desired
         forgetRepairs(besides: desired)
@@ -266,7 +265,7 @@ package actor Agent {
         facts = nil
         do throws(KernelError) {
             let desired = try await desired(assignment)
-            let report = await reconciler.reconcile(to: desired)
+            let report = await reconciler.reconcile(to: desired, forgetting(desired))
             // Only what had been made so already was undone by somebody.
             if !hadFailures, desired.host == applied?.host, desired.namespaces == applied?.namespaces { count(report) }
             note(report)

@@ -22,6 +22,9 @@ package struct NodeReconciler: Sendable {
         }
     }
 
+    /// What follows as soon as the host's own namespace has been told, before the others, which may take long.
+    package typealias Following = @Sendable () async -> Void
+
     let node: any Node
     let logger: Logger
     /// What was desired before, where that is known: by it alone some of what is there is known to be ours.
@@ -33,13 +36,13 @@ package struct NodeReconciler: Sendable {
     }
 
     /// Reads everything and makes it as desired.
-    package func reconcile(to desired: DesiredNode) async -> Report {
+    package func reconcile(to desired: DesiredNode, _ hostIsTold: Following = {}) async -> Report {
         var report = Report()
         // What we are about to change is written down before anything of ours is there.
         await recordSysctls(desired, &report)
         var looks: [NamespaceReference: KernelParts] = [.host: .all]
         for name in desired.namespaces.keys { looks[.task(name)] = .all }
-        await repair(looks, to: desired, &report)
+        await repair(looks, to: desired, &report, hostIsTold)
         await deleteNamespaces(desired, &report)
         if report.isConverged { await restoreSysctls(desired, &report) }
         return report
@@ -53,7 +56,8 @@ package struct NodeReconciler: Sendable {
     }
 
     private func repair(
-        _ looks: [NamespaceReference: KernelParts], to desired: DesiredNode, _ report: inout Report
+        _ looks: [NamespaceReference: KernelParts], to desired: DesiredNode, _ report: inout Report,
+        _ hostIsTold: Following = {}
     ) async {
         var looks = looks
         // A link whose namespace has lost its name would be taken for another's: names come first.
@@ -69,7 +73,9 @@ package struct NodeReconciler: Sendable {
                 await reconcile(.host, part, of: desired, &report)
             }
             if parts == .all { await reconcile(.host, parts, of: desired, &report) }
+            await acceptForwarded(desired, &report)
             for name in report.namespacesOfNewLinks(since: 0) { looks[.task(name)] = .all }
+            await hostIsTold()
         }
         for name in desired.namesInOrder {
             guard let parts = looks[.task(name)], report.error(of: .task(name)) == nil else { continue }
@@ -82,18 +88,24 @@ package struct NodeReconciler: Sendable {
     /// Makes the step from one desired state to the next, without reading what should be there.
     ///
     /// The cost is that of the change. Anything refused asks for a full round.
-    package func advance(from old: DesiredNode, to new: DesiredNode) async -> Report {
+    package func advance(
+        from old: DesiredNode, to new: DesiredNode, _ hostIsTold: Following = {}
+    ) async -> Report {
         var report = Report()
         // Dictionaries that share their storage are equal at once.
         let isSame = old.namespaces == new.namespaces
         let added = isSame ? [] : new.namespaces.keys.filter { old.namespaces[$0] == nil }
-        if !added.isEmpty || new.host.sysctls != old.host.sysctls { return await after(old).reconcile(to: new) }
+        if !added.isEmpty || new.host.sysctls != old.host.sysctls {
+            return await after(old).reconcile(to: new, hostIsTold)
+        }
         await advance(.host, Plan(from: old.host, to: new.host), of: new, &report)
+        await acceptForwarded(new, &report)
+        await hostIsTold()
         for name in isSame ? [] : new.namesInOrder {
             guard let state = new.namespaces[name], old.namespaces[name] != state else { continue }
             await advance(.task(name), Plan(from: old.namespaces[name] ?? KernelState(), to: state), of: new, &report)
         }
-        if !report.isConverged { return await after(old).reconcile(to: new) }
+        if !report.isConverged { return await after(old).reconcile(to: new, hostIsTold) }
         if !isSame, old.namespaces.keys.contains(where: { new.namespaces[$0] == nil }) {
             await deleteNamespaces(new, &report)
         }
@@ -124,6 +136,12 @@ package struct NodeReconciler: Sendable {
     }
 
     // MARK: parts
+
+    /// A classic network's rules make iptables' FORWARD where there was none: only then is there where to accept.
+    private func acceptForwarded(_ desired: DesiredNode, _ report: inout Report) async {
+        let isNew = report.changes.contains { $0.namespace == .host && $0.plan.steps.contains { $0.kind == .firewall } }
+        if isNew { await reconcile(.host, .forward, of: desired, &report) }
+    }
 
     private func reconcile(
         _ place: NamespaceReference, _ parts: KernelParts, of desired: DesiredNode, _ report: inout Report

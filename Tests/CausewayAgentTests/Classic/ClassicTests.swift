@@ -240,6 +240,25 @@ import Testing
         #expect(try await node.host.observe().firewall.isEmpty)
     }
 
+    /// They may take long, and meanwhile a datagram's flow leads to who is gone.
+    @Test func `what follows the host's change comes before the balancers are touched`() async throws {
+        let node = FakeNode()
+        let reconciler = NodeReconciler(node: node, logger: Logger(label: "test"))
+        let some = AssignmentCompiler().compile(assignment(), facts: NodeFacts())
+        let name = try #require(some.namespaces.first { !$0.value.balancers.isEmpty }?.key)
+        _ = await reconciler.reconcile(to: some)
+        let balancer = try #require(await node.kernels[name])
+        var other = some
+        other.namespaces[name]?.balancers = []
+
+        let report = await reconciler.advance(from: some, to: other) {
+            #expect(await !balancer.state.balancers.isEmpty)
+        }
+
+        #expect(report.errors.isEmpty)
+        #expect(await balancer.state.balancers.isEmpty)
+    }
+
     @Test func `an internal network has no way out and needs no bridge`() throws {
         let after = AssignmentCompiler().compile(assignment(isInternal: true), facts: NodeFacts())
 
