@@ -29,7 +29,7 @@ enum LiveClassic {
 
     /// Runs a body while the service has a task on each node, of its own network and published, and `lc-ask` asks.
     static func withWeb(
-        networks asking: [String], _ options: String..., body: (_ asker: LabCluster.Place) async throws -> Void
+        networks asking: [String], _ options: [String] = [], body: (_ asker: LabCluster.Place) async throws -> Void
     ) async throws {
         try await running()
         let served = LabCluster.web(grace: 5)

@@ -6,14 +6,16 @@ import Testing
 /// What is ours in the kernel of one node of the lab, read here and not by the daemon that is under test.
 struct NodeView: Sendable {
     let node: String
+    /// Whether it is a node of classic networks: its tasks have several links, and iptables of ours.
+    var isClassic = false
 
-    private var directory: String { "\(LabCluster.folder)/\(node)/netns" }
+    var directory: String { "\(LabCluster.folder)/\(node)/netns" }
 
     /// The node's own namespace under its name, and those of its tasks under theirs.
     func state(_ parts: KernelParts = .all) async throws -> [String: KernelState] {
         var all = [node: try await host.observe(parts).normalised]
         for name in try NetworkNamespace.names(in: directory) where name.hasPrefix("cw-") {
-            all[name] = try await task(name).observe(parts).normalised
+            all[name] = try await kernel(name).observe(parts).normalised
         }
         return all
     }
@@ -24,10 +26,23 @@ struct NodeView: Sendable {
             sysctls: ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"], directory: directory)
     }
 
-    private func task(_ name: String) -> LinuxKernel {
-        LinuxKernel(
-            namespace: NetworkNamespace(name: name, in: directory), scope: .task,
-            sysctls: ["net.ipv6.conf.eth0.accept_ra", "net.ipv6.conf.eth0.disable_ipv6"])
+    private func kernel(_ name: String) -> LinuxKernel {
+        let namespace = NetworkNamespace(name: name, in: directory)
+        guard !Rtnl.isSandbox(name) else {
+            return LinuxKernel(
+                namespace: namespace, scope: .sandbox,
+                sysctls: ["net.ipv4.ip_forward", "net.ipv4.vs.conntrack", "net.ipv4.vs.expire_nodest_conn"],
+                directory: directory)
+        }
+        var wanted = LinuxKernel.Wanted()
+        if isClassic {
+            wanted.links = ["eth0", "eth1", "eth2"]
+            wanted.hasFirewall = true
+        }
+        return LinuxKernel(
+            namespace: namespace, scope: .task,
+            sysctls: ["net.ipv6.conf.eth0.accept_ra", "net.ipv6.conf.eth0.disable_ipv6"], directory: directory,
+            wanted: wanted)
     }
 
     /// Waits until everything is as it was, and throws with what is not.

@@ -101,8 +101,8 @@ extension LabCluster {
         ).lines
     }
 
-    /// A service's first virtual address on a network that is not ingress.
-    nonisolated func virtualAddress(_ service: String) async throws -> String {
+    /// A service's virtual address on a network, or its first on one that is not ingress.
+    nonisolated func virtualAddress(_ service: String, on network: String? = nil) async throws -> String {
         struct Service: Decodable {
             struct Endpoint: Decodable {
                 struct Virtual: Decodable {
@@ -113,9 +113,9 @@ extension LabCluster {
             }
             var Endpoint: Endpoint
         }
-        let ingress = try await manager("network", "ls", "--no-trunc", "--filter", "name=ingress", "--quiet").trimmed
+        let id = try await manager("network", "inspect", "--format", "{{.Id}}", network ?? "ingress").trimmed
         let found = try await manager.inspect("service", service, as: Service.self).Endpoint.VirtualIPs ?? []
-        let address = found.filter { $0.NetworkID != ingress }.compactMap(\.Addr).first
+        let address = found.filter { ($0.NetworkID == id) == (network != nil) }.compactMap(\.Addr).first
         return String(try #require(address).prefix { $0 != "/" })
     }
 

@@ -1,0 +1,180 @@
+import CausewayKernel
+import CausewayLinux
+import CausewayTestKit
+import Foundation
+import Testing
+
+/// A live cluster of classic networks, to which harm is done.
+@Suite(
+    .serialized, .enabled(if: VirtualMachine.isHere, Comment(rawValue: VirtualMachine.whyNot)),
+    .timeLimit(.minutes(60)))
+struct VirtualMachineClassicHarmTests {
+    private static let acts = Machine.environment["CAUSEWAY_ACTS"].flatMap { Int($0) } ?? 60
+    private static let deaths = Machine.environment["CAUSEWAY_DEATHS"].flatMap { Int($0) } ?? 10
+    private static let limit = Duration.seconds(2 * Machine.slowness)
+
+    private static var clients: Steady { VirtualMachineClassicLifeTests.clients }
+
+    @Test func `acts by chance on anything of a classic network are repaired, counted and named`()
+        async throws
+    {
+        try await LiveClassic.withWeb(networks: ["old"]) { _ in
+            try await lab.plansBecomeEmpty()
+            let nodes = await lab.nodes
+            var reference: [String: [String: KernelState]] = [:]
+            for node in nodes { reference[node] = try await NodeView(node: node, isClassic: true).state() }
+            Self.expectWhole(reference)
+            var chance = SeededGenerator(seed: Machine.seed)
+            var times: [(time: Duration, act: String)] = []
+            let load = try await Steady(addresses: Self.clients.addresses, new: 10).during(at: lab.place("client")) {
+                for number in 1...Self.acts {
+                    let node = nodes[Int.random(in: 0..<nodes.count, using: &chance)]
+                    let kinds = try await ClassicAct.all(on: node)
+                    let kind = kinds[Int.random(in: 0..<kinds.count, using: &chance)]
+                    let act = kind[Int.random(in: 0..<kind.count, using: &chance)]
+                    let label = "seed \(Machine.seed), act \(number), \(node), \(act)"
+                    let time = try await Self.repair(act, node, reference[node] ?? [:], label)
+                    print("\(label): repaired after \(time)")
+                    times.append((time, label))
+                    try await lab.plansBecomeEmpty()
+                }
+            }
+            let slowest = times.max { $0.time < $1.time }
+            print("\(times.count) acts, slowest \(slowest?.time ?? .zero): \(slowest?.act ?? ""); load: \(load)")
+            #expect(load.new.answered * 10 > load.new.asked * 9, "\(load)")
+            // And then it works as before.
+            let after = try await Self.clients.during(at: lab.place("client")) {
+                try await Task.sleep(for: .seconds(3))
+            }
+            #expect(after.new.failures == 0 && after.long.failures == 0 && after.replicas.count == 2, "\(after)")
+        }
+    }
+
+    @Test func `daemons die anywhere, in updates too: connections live, and nothing is held twice`() async throws {
+        try await LiveClassic.withWeb(networks: ["old"]) { _ in
+            try await lab.plansBecomeEmpty()
+            let before = try await Self.belongings()
+            var chance = SeededGenerator(seed: Machine.seed)
+            let result = try await Self.clients.during(at: lab.place("client")) {
+                for death in 1...Self.deaths { try await lab.die(death, updating: LiveClassic.web, &chance) }
+                try await lab.converged(LiveClassic.web, 2)
+            }
+            print("seed \(Machine.seed): \(Self.deaths) deaths: \(result)")
+            #expect(result.long.failures == 0 && result.long.ended > 0, "seed \(Machine.seed): \(result)")
+            #expect(result.new.failures == 0 && result.new.answered > 0, "seed \(Machine.seed): \(result)")
+            #expect(try await Self.belongings() == before)
+            try await Self.expectNoAddressTwice()
+        }
+    }
+
+    /// Both data paths under one update; of the classic one the numbers are only told.
+    @Test(arguments: ["stop-first", "start-first"])
+    func `an update is noticed by nobody on the direct path, and told of the classic one`(order: String) async throws {
+        let more = ["--network", "new", "--publish", "8080:80/udp", "--replicas-max-per-node", "0"]
+        try await LiveClassic.withWeb(networks: ["old", "new"], more + ["--update-order", order]) { asker in
+            func load(_ addresses: [String], _ port: Int) -> Steady {
+                Steady(addresses: addresses, port: port, new: 10, long: 4, udp: 20, timeout: .seconds(20))
+            }
+            let published = try load(Self.clients.addresses, 8080).start(at: lab.place("client"))
+            var inside: [String: Steady.Running] = [:]
+            for network in ["old", "new"] {
+                let address = try await lab.virtualAddress(LiveClassic.web, on: network)
+                inside[network] = try load([address], 80).start(at: asker.network)
+            }
+            let error = await Self.error {
+                try await Task.sleep(for: .seconds(2))
+                try await lab.manager("service", "update", "--detach", "--quiet", "--force", LiveClassic.web)
+                try await lab.updateIsOver(LiveClassic.web)
+                try await lab.converged(LiveClassic.web, 2)
+                try await Task.sleep(for: .seconds(2))
+            }
+            print("\(order), published, classic: \(try await published.stop())")
+            let old = try await inside["old"]?.stop()
+            print("\(order), virtual address, classic: \(old.map { "\($0)" } ?? "")")
+            let new = try #require(try await inside["new"]?.stop())
+            print("\(order), virtual address, direct: \(new)")
+            if let error { throw error }
+            #expect(new.new.failures == 0 && new.new.answered > 0, "\(new)")
+            #expect(new.long.failures == 0 && new.long.ended > 0, "\(new)")
+            #expect(new.udp.failures == 0 && new.udp.answered > 0, "\(new)")
+        }
+    }
+
+    // MARK: parts
+
+    /// What a body fails with: clients that run have to be stopped first.
+    private static func error(_ body: () async throws -> Void) async -> (any Error)? {
+        do {
+            try await body()
+            return nil
+        } catch { return error }
+    }
+
+    /// Takes an act, and returns how long it took until everything on the node was right again.
+    private static func repair(
+        _ act: ClassicAct, _ node: String, _ reference: [String: KernelState], _ label: String
+    ) async throws -> Duration {
+        let counted = try await lab.metric("causeway_repairs_total", node)
+        let logged = repairs(on: node)
+        try await act.run(on: node)
+        let ended = ContinuousClock.now
+        try await NodeView(node: node, isClassic: true).wait(for: reference, until: ended + limit, label)
+        let time = ContinuousClock.now - ended
+        guard !act.hitsOthers else { return time }
+        try await eventually("\(label): counted", within: .seconds(2)) {
+            try await lab.metric("causeway_repairs_total", node) > counted ? true : nil
+        }
+        #expect(repairs(on: node) > logged, "\(label): not named in the log")
+        return time
+    }
+
+    private static func repairs(on node: String) -> Int {
+        lab.lines(node).count { $0.contains("repaired what somebody else changed") && $0.contains("plan=") }
+    }
+
+    /// Nothing is alike only because nothing was read.
+    private static func expectWhole(_ states: [String: [String: KernelState]]) {
+        for (node, places) in states {
+            let overlays = places.filter { $0.key.hasPrefix("cw-1-") }
+            #expect(overlays.count >= 2 && overlays.values.allSatisfy { $0.links["vxlan0"] != nil }, "\(node)")
+            let balancers = places.filter { Rtnl.isSandbox($0.key) && overlays[$0.key] == nil }
+            #expect(balancers.count >= 2, "\(node): \(places.keys.sorted())")
+            #expect(balancers.values.allSatisfy { !$0.balancers.isEmpty && !$0.firewall.isEmpty }, "\(node)")
+            #expect(overlays.values.contains { !$0.forwarding.isEmpty && !$0.neighbors.isEmpty }, "\(node)")
+            let tasks = places.filter { !Rtnl.isSandbox($0.key) && $0.key != node }
+            #expect(tasks.values.contains { !$0.firewall.isEmpty }, "\(node): \(places.keys.sorted())")
+            let host = places[node]
+            #expect(host?.links[Rtnl.gatewayBridge] != nil && host?.firewall.isEmpty == false, "\(node)")
+        }
+    }
+
+    /// For each node its namespaces and how many links each has, by what stays the same when a task is replaced.
+    private static func belongings() async throws -> [String: [String: Int]] {
+        var all: [String: [String: Int]] = [:]
+        for node in await lab.nodes {
+            let view = NodeView(node: node)
+            let count = "ip -oneline link show | wc -l"
+            var mine = ["host": Int(try await lab.shell(node, count).trimmed) ?? -1]
+            for name in try NetworkNamespace.names(in: view.directory) {
+                let links = Int(try await view.shell(name, count).trimmed) ?? -1
+                mine[Rtnl.isSandbox(name) ? name : "tasks", default: 0] += links
+            }
+            all[node] = mine
+        }
+        return all
+    }
+
+    private static func expectNoAddressTwice() async throws {
+        var holders: [String: [String]] = [:]
+        for service in [LiveClassic.web, "lc-ask"] {
+            for task in try await lab.places(service) {
+                // Those on docker_gwbridge are each node's own.
+                for address in try await lab.addresses(of: task) {
+                    let holder = address.hasPrefix("172.") ? "\(task.node) \(address)" : address
+                    holders[holder, default: []].append(task.name)
+                }
+            }
+        }
+        #expect(holders.count >= 6 && holders.values.allSatisfy { $0.count == 1 }, "\(holders)")
+    }
+}
