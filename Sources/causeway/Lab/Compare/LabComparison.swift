@@ -114,11 +114,15 @@ struct LabComparison {
             let counts = try manager(swarm)("service", "ls", "--format", "{{.Replicas}}").split(separator: "\n")
                 .map { $0.prefix { $0 != " " }.split(separator: "/") }
             if counts.allSatisfy({ $0.count == 2 && $0[0] == $0[1] }) { return nil }
-            let names = "\(Self.web.name) \(Self.rolling.name)"
+            let names = [Self.web.name, Self.rolling.name]
+            // Without `lab compare` the lab is gone before anybody can ask.
+            let said = try manager(swarm).run(["service", "ps", "--no-trunc", "--format", "{{.Error}}"] + names)
+            let error = said.split(separator: "\n").first.map { "; \($0)" } ?? ""
             return Failure(
                 what: "the tasks of \(swarm.dataPath.rawValue) do not run",
-                cause: "of its services run \(counts.map { $0.joined(separator: "/") }.joined(separator: ", "))",
-                remedy: "causeway lab exec \(swarm.nodes[0]) -- docker service ps \(names)")
+                cause: "of its services run \(counts.map { $0.joined(separator: "/") }.joined(separator: ", "))"
+                    + error,
+                remedy: "causeway lab exec \(swarm.nodes[0]) -- docker service ps \(names.joined(separator: " "))")
         }
     }
 
