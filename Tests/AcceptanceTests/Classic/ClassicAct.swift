@@ -2,34 +2,17 @@ import CausewayKernel
 import CausewayLinux
 import Foundation
 
-/// Something that somebody else does to what a classic network has on a node.
-struct ClassicAct: Sendable, CustomStringConvertible {
-    /// Where: the node itself, or one of its namespaces.
-    var place: String
-    var script: String
-    /// Whether it takes away what is others', too, and may find nothing of ours.
-    var hitsOthers = false
-
-    var description: String { "\(place): \(script)" }
-
+/// What somebody else can do to what a classic network has on a node.
+enum ClassicAct {
     /// Kinds of places, each with the acts on what is there now.
-    static func all(on node: String) async throws -> [[ClassicAct]] {
+    static func all(on node: String) async throws -> [[NodeAct]] {
         let view = NodeView(node: node)
-        var kinds: [[ClassicAct]] = [host.map { Self(place: node, script: $0) }]
-        kinds[0].append(Self(place: node, script: "iptables -F; iptables -t nat -F", hitsOthers: true))
-        kinds[0].append(Self(place: node, script: "nft flush ruleset", hitsOthers: true))
+        var kinds = [host.map { NodeAct(script: $0) } + others]
         for name in try NetworkNamespace.names(in: view.directory).sorted() where name.hasPrefix("cw-") {
-            kinds.append(scripts(name, try await view.shell(name, Self.listing)).map { Self(place: name, script: $0) })
+            let said = try await view.shell(name, Self.listing)
+            kinds.append(scripts(name, said).map { NodeAct(namespace: name, script: $0) })
         }
-        return kinds.filter { !$0.isEmpty }
-    }
-
-    func run(on node: String) async throws {
-        guard place != node else {
-            try await lab.shell(node, script)
-            return
-        }
-        try await NodeView(node: node).shell(place, script)
+        return kinds
     }
 
     private static func scripts(_ namespace: String, _ said: Command.Said) -> [String] {
@@ -51,6 +34,10 @@ struct ClassicAct: Sendable, CustomStringConvertible {
         "sysctl -qw net.ipv4.ip_forward=0",
         "ip link delete $(ip -oneline link show master docker_gwbridge | sed 's/^[0-9]*: //; s/@.*//; q')",
     ]
+
+    private static let others = ["iptables -F; iptables -t nat -F", "nft flush ruleset"].map {
+        NodeAct(script: $0, hitsOthers: true)
+    }
 
     /// Where br0 and vxlan0 are.
     private static func overlay(_ said: Command.Said) -> [String] {
@@ -100,13 +87,5 @@ struct ClassicAct: Sendable, CustomStringConvertible {
     private static func rows(_ said: Command.Said, _ kind: String) -> [[String]] {
         said.lines.map { $0.split(separator: " ").map(String.init) }.filter { $0.count > 1 && $0[0] == kind }
             .map { Array($0.dropFirst()) }
-    }
-}
-
-extension NodeView {
-    /// Runs a shell script in one of the node's namespaces, and throws when it fails.
-    @discardableResult
-    func shell(_ name: String, _ script: String) async throws -> Command.Said {
-        try await Command(["nsenter", "--net=\(directory)/\(name)", "sh", "-ec", script]).run()
     }
 }

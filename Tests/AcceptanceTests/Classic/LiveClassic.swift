@@ -45,6 +45,18 @@ enum LiveClassic {
         }
     }
 
+    /// Updates the service while clients ask, who have asked before and go on for a while.
+    static func update(_ options: String...) async throws {
+        try await Task.sleep(for: asking)
+        try await lab.manager(["service", "update", "--detach", "--quiet"] + options + [web])
+        try await lab.updateIsOver(web)
+        try await lab.converged(web, 2)
+        try await Task.sleep(for: asking)
+    }
+
+    /// In which some dozens of requests are answered, or not.
+    static let asking = Duration.seconds(3)
+
     private struct Refused: Error, CustomStringConvertible {
         var what: String
         var description: String { what }

@@ -11,7 +11,6 @@ import Testing
 struct VirtualMachineClassicHarmTests {
     private static let acts = Machine.environment["CAUSEWAY_ACTS"].flatMap { Int($0) } ?? 60
     private static let deaths = Machine.environment["CAUSEWAY_DEATHS"].flatMap { Int($0) } ?? 10
-    private static let limit = Duration.seconds(2 * Machine.slowness)
 
     private static var clients: Steady { VirtualMachineClassicLifeTests.clients }
 
@@ -20,31 +19,19 @@ struct VirtualMachineClassicHarmTests {
     {
         try await LiveClassic.withWeb(networks: ["old"]) { _ in
             try await lab.plansBecomeEmpty()
-            let nodes = await lab.nodes
-            var reference: [String: [String: KernelState]] = [:]
-            for node in nodes { reference[node] = try await NodeView(node: node, isClassic: true).state() }
-            Self.expectWhole(reference)
-            var chance = SeededGenerator(seed: Machine.seed)
-            var times: [(time: Duration, act: String)] = []
-            let load = try await Steady(addresses: Self.clients.addresses, new: 10).during(at: lab.place("client")) {
-                for number in 1...Self.acts {
-                    let node = nodes[Int.random(in: 0..<nodes.count, using: &chance)]
-                    let kinds = try await ClassicAct.all(on: node)
-                    let kind = kinds[Int.random(in: 0..<kinds.count, using: &chance)]
-                    let act = kind[Int.random(in: 0..<kind.count, using: &chance)]
-                    let label = "seed \(Machine.seed), act \(number), \(node), \(act)"
-                    let time = try await Self.repair(act, node, reference[node] ?? [:], label)
-                    print("\(label): repaired after \(time)")
-                    times.append((time, label))
-                    try await lab.plansBecomeEmpty()
-                }
+            let meddler = Meddler(acts: Self.acts, limit: .seconds(2 * Machine.slowness), isClassic: true) {
+                try await ClassicAct.all(on: $0)
             }
-            let slowest = times.max { $0.time < $1.time }
-            print("\(times.count) acts, slowest \(slowest?.time ?? .zero): \(slowest?.act ?? ""); load: \(load)")
+            let reference = try await meddler.reference()
+            Self.expectWhole(reference)
+            let load = try await Steady(addresses: Self.clients.addresses, new: 10).during(at: lab.place("client")) {
+                try await meddler.run(reference)
+            }
+            print("load: \(load)")
             #expect(load.new.answered * 10 > load.new.asked * 9, "\(load)")
             // And then it works as before.
             let after = try await Self.clients.during(at: lab.place("client")) {
-                try await Task.sleep(for: .seconds(3))
+                try await Task.sleep(for: LiveClassic.asking)
             }
             #expect(after.new.failures == 0 && after.long.failures == 0 && after.replicas.count == 2, "\(after)")
         }
@@ -75,63 +62,25 @@ struct VirtualMachineClassicHarmTests {
             func load(_ addresses: [String], _ port: Int) -> Steady {
                 Steady(addresses: addresses, port: port, new: 10, long: 4, udp: 20, timeout: .seconds(20))
             }
-            let published = try load(Self.clients.addresses, 8080).start(at: lab.place("client"))
-            var inside: [String: Steady.Running] = [:]
-            for network in ["old", "new"] {
-                let address = try await lab.virtualAddress(LiveClassic.web, on: network)
-                inside[network] = try load([address], 80).start(at: asker.network)
+            let old = try await lab.virtualAddress(LiveClassic.web, on: "old")
+            let new = try await lab.virtualAddress(LiveClassic.web, on: "new")
+            let results = try await Steady.during([
+                (load(Self.clients.addresses, 8080), lab.place("client")), (load([old], 80), asker.network),
+                (load([new], 80), asker.network),
+            ]) { try await LiveClassic.update("--force") }
+            for (way, result) in zip(["published, classic", "virtual, classic", "virtual, direct"], results) {
+                print("\(order), \(way): \(result)")
             }
-            let error = await Self.error {
-                try await Task.sleep(for: .seconds(2))
-                try await lab.manager("service", "update", "--detach", "--quiet", "--force", LiveClassic.web)
-                try await lab.updateIsOver(LiveClassic.web)
-                try await lab.converged(LiveClassic.web, 2)
-                try await Task.sleep(for: .seconds(2))
-            }
-            print("\(order), published, classic: \(try await published.stop())")
-            let old = try await inside["old"]?.stop()
-            print("\(order), virtual address, classic: \(old.map { "\($0)" } ?? "")")
-            let new = try #require(try await inside["new"]?.stop())
-            print("\(order), virtual address, direct: \(new)")
-            if let error { throw error }
-            #expect(new.new.failures == 0 && new.new.answered > 0, "\(new)")
-            #expect(new.long.failures == 0 && new.long.ended > 0, "\(new)")
+            let direct = results[2]
+            #expect(direct.new.failures == 0 && direct.new.answered > 0, "\(direct)")
+            #expect(direct.long.failures == 0 && direct.long.ended > 0, "\(direct)")
             // An answer that is under way when its flow is moved: docs/limitations.md.
-            #expect(new.udp.failures <= 2 && new.udp.failed["refused"] == nil && new.udp.answered > 0, "\(new)")
+            #expect(
+                direct.udp.failures <= 2 && direct.udp.failed["refused"] == nil && direct.udp.answered > 0, "\(direct)")
         }
     }
 
     // MARK: parts
-
-    /// What a body fails with: clients that run have to be stopped first.
-    private static func error(_ body: () async throws -> Void) async -> (any Error)? {
-        do {
-            try await body()
-            return nil
-        } catch { return error }
-    }
-
-    /// Takes an act, and returns how long it took until everything on the node was right again.
-    private static func repair(
-        _ act: ClassicAct, _ node: String, _ reference: [String: KernelState], _ label: String
-    ) async throws -> Duration {
-        let counted = try await lab.metric("causeway_repairs_total", node)
-        let logged = repairs(on: node)
-        try await act.run(on: node)
-        let ended = ContinuousClock.now
-        try await NodeView(node: node, isClassic: true).wait(for: reference, until: ended + limit, label)
-        let time = ContinuousClock.now - ended
-        guard !act.hitsOthers else { return time }
-        try await eventually("\(label): counted", within: .seconds(2)) {
-            try await lab.metric("causeway_repairs_total", node) > counted ? true : nil
-        }
-        #expect(repairs(on: node) > logged, "\(label): not named in the log")
-        return time
-    }
-
-    private static func repairs(on node: String) -> Int {
-        lab.lines(node).count { $0.contains("repaired what somebody else changed") && $0.contains("plan=") }
-    }
 
     /// Nothing is alike only because nothing was read.
     private static func expectWhole(_ states: [String: [String: KernelState]]) {

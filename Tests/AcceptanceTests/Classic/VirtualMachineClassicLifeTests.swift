@@ -19,13 +19,7 @@ struct VirtualMachineClassicLifeTests {
             var clients: Steady.Result?
             let calls = try await NamedCalls.during(LiveClassic.web, in: namespace) {
                 clients = try await Self.clients.during(at: lab.place("client")) {
-                    try await Task.sleep(for: .seconds(2))
-                    try await lab.manager(
-                        "service", "update", "--detach", "--quiet", "--network-add", "new", "--network-rm", "old",
-                        LiveClassic.web)
-                    try await lab.updateIsOver(LiveClassic.web)
-                    try await lab.converged(LiveClassic.web, 2)
-                    try await Task.sleep(for: .seconds(2))
+                    try await LiveClassic.update("--network-add", "new", "--network-rm", "old")
                 }
             }
             let published = try #require(clients)

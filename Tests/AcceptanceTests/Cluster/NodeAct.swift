@@ -2,11 +2,21 @@ import Foundation
 
 /// Something that somebody else does to what is ours on a node of a cluster.
 struct NodeAct: Sendable, CustomStringConvertible {
+    /// One of the node's namespaces; `nil` is its own.
+    var namespace: String?
     var script: String
     /// Whether it takes away what is others', too.
     var hitsOthers = false
 
-    var description: String { script }
+    var description: String { namespace.map { "\($0): \(script)" } ?? script }
+
+    func run(on node: String) async throws {
+        guard let namespace else {
+            try await lab.shell(node, script)
+            return
+        }
+        try await NodeView(node: node).shell(namespace, script)
+    }
 
     /// Kinds of acts, each with what it can be done to now on this node.
     static func all(on node: String) async throws -> [[NodeAct]] {

@@ -26,6 +26,12 @@ struct NodeView: Sendable {
             sysctls: ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"], directory: directory)
     }
 
+    /// Runs a shell script in one of the node's namespaces, and throws when it fails.
+    @discardableResult
+    func shell(_ name: String, _ script: String) async throws -> Command.Said {
+        try await Command(["nsenter", "--net=\(directory)/\(name)", "sh", "-ec", script]).run()
+    }
+
     private func kernel(_ name: String) -> LinuxKernel {
         let namespace = NetworkNamespace(name: name, in: directory)
         guard !Rtnl.isSandbox(name) else {

@@ -73,6 +73,21 @@ struct Steady: Sendable {
         return try await running.stop()
     }
 
+    /// Runs a body while several run, and says what came of each, in their order.
+    static func during(
+        _ clients: [(client: Steady, place: Machine.Place)], _ body: () async throws -> Void
+    ) async throws -> [Result] {
+        guard let first = clients.first else {
+            try await body()
+            return []
+        }
+        var others: [Result] = []
+        let own = try await first.client.during(at: first.place) {
+            others = try await during(Array(clients.dropFirst()), body)
+        }
+        return [own] + others
+    }
+
     /// A client that runs.
     struct Running: Sendable {
         var process: Spawned
