@@ -24,6 +24,8 @@ struct VirtualMachineClassicHarmTests {
             }
             let reference = try await meddler.reference()
             Self.expectWhole(reference)
+            // Nobody has done anything yet.
+            for node in await lab.nodes { #expect(lab.repairs(on: node).isEmpty, "\(lab.repairs(on: node))") }
             let load = try await Steady(addresses: Self.clients.addresses, new: 10).during(at: lab.place("client")) {
                 try await meddler.run(reference)
             }
@@ -46,9 +48,12 @@ struct VirtualMachineClassicHarmTests {
                 for death in 1...Self.deaths { try await lab.die(death, updating: LiveClassic.web, &chance) }
                 try await lab.converged(LiveClassic.web, 2)
             }
-            print("seed \(Machine.seed): \(Self.deaths) deaths: \(result)")
-            #expect(result.long.failures == 0 && result.long.ended > 0, "seed \(Machine.seed): \(result)")
-            #expect(result.new.failures == 0 && result.new.answered > 0, "seed \(Machine.seed): \(result)")
+            // A manager does not wait for ever for a node whose daemon is dead: then that node still asks who is gone.
+            let gaveUp = lab.lines("n1").filter { $0.contains("may still send it new connections") }
+            let said = "seed \(Machine.seed), \(Self.deaths) deaths: \(result); \(gaveUp.joined(separator: "\n"))"
+            print(said)
+            #expect(result.long.failures == 0 && result.long.ended > 0, "\(said)")
+            #expect(result.new.failures == 0 && result.new.answered > 0, "\(said)")
             #expect(try await Self.belongings() == before)
             try await Self.expectNoAddressTwice()
         }

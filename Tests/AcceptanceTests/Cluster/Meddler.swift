@@ -44,7 +44,7 @@ struct Meddler: Sendable {
         _ act: NodeAct, _ node: String, _ reference: [String: KernelState], _ label: String
     ) async throws -> Duration {
         let counted = try await lab.metric("causeway_repairs_total", node)
-        let logged = repairs(on: node)
+        let logged = lab.repairs(on: node).count
         try await act.run(on: node)
         let ended = ContinuousClock.now
         try await view(node).wait(for: reference, until: ended + limit, label)
@@ -54,13 +54,16 @@ struct Meddler: Sendable {
         try await eventually("\(label): counted", within: .seconds(2)) {
             try await lab.metric("causeway_repairs_total", node) > counted ? true : nil
         }
-        #expect(repairs(on: node) > logged, "\(label): not named in the log")
+        #expect(lab.repairs(on: node).count > logged, "\(label): not named in the log")
         return time
     }
 
     private func view(_ node: String) -> NodeView { NodeView(node: node, isClassic: isClassic) }
+}
 
-    private func repairs(on node: String) -> Int {
-        lab.lines(node).count { $0.contains("repaired what somebody else changed") && $0.contains("plan=") }
+extension LabCluster {
+    /// What a node's log says was repaired, line by line.
+    nonisolated func repairs(on node: String) -> [Substring] {
+        lines(node).filter { $0.contains("repaired what somebody else changed") && $0.contains("plan=") }
     }
 }
